@@ -1,0 +1,1 @@
+"""Channels: what they are, how they run, and the three transactions: receive, process, deliver."""

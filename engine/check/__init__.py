@@ -1,0 +1,1 @@
+"""Lint and tests of a site's files."""

@@ -1,0 +1,1 @@
+"""MLLP: frames without I/O, a listener, a sender."""

@@ -1,0 +1,1 @@
+"""Free text: documents and reports as the feeds sent them."""

@@ -1,0 +1,1 @@
+"""Imaging orders and what kind of exam they ask for."""

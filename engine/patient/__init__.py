@@ -1,0 +1,1 @@
+"""Who a patient is and what the feeds said about them."""

@@ -1,0 +1,1 @@
+"""Which facts matter for which exam, and how they are written for a receiver."""
