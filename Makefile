@@ -1,0 +1,49 @@
+# Two commands are all a newcomer needs: `make run` and `make test`. Both set themselves up in .venv, without root.
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; done)
+WORKERS ?= 2
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help run test lint bench clean
+help:  ## What can be made.
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+$(VENV)/python:
+	@test -n "$(PYTHON)" || { echo "backstory needs Python 3.11 or newer; none was found (or say: make PYTHON=/path/to/python3 ...)" >&2; exit 1; }
+	@echo "setting up $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV) || { echo "this Python cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/ready: $(VENV)/python requirements.lock pyproject.toml
+	@echo "installing what the engine needs (requirements.lock, about a minute)"
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/ready-test: $(VENV)/ready requirements-test.lock
+	@echo "installing what the tests need (requirements-test.lock)"
+	@$(PIP) install --require-hashes -r requirements-test.lock
+	@touch $@
+
+run: $(VENV)/ready  ## Start the demonstration: an engine, a simulated hospital, a stand-in PACS. ARGS="--seconds 60" is passed on.
+	@$(BIN)/backstory demo $(ARGS)
+
+lint: $(VENV)/ready-test  ## ruff, mypy --strict, backstory check, backstory test.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/backstory check
+	$(BIN)/backstory test
+
+test: lint  ## Everything that must hold before a change lands.
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report= $(ARGS)
+	$(BIN)/python -m coverage report --fail-under=0 > $(VENV)/coverage.txt && tail -n 1 $(VENV)/coverage.txt
+
+bench: $(VENV)/ready-test  ## Measure the goal figures against files that hold a million entries; about 15 minutes.
+	$(BIN)/python -m tests.bench $(ARGS)
+
+clean:  ## Remove what make made.
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
