@@ -2,7 +2,7 @@
 
 Implementations: `engine.store.memory` (shipped, used by channel tests and dry runs) and `engine.store.sqlite`; one
 conformance suite (tests/contracts) holds for both. Everything here is synchronous and called from one writing thread.
-Positions are integers > 0, times UTC microseconds, bodies bytes.
+Positions are integers > 0, times UTC microseconds, bodies bytes. Long because the three seams and their rows are one contract.
 """
 
 from collections.abc import Collection, Mapping, Sequence
