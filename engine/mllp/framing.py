@@ -1,0 +1,223 @@
+"""MLLP framing without I/O: bytes in, frame events out, the same whatever the packets were (HL7 transport, MLLP R1).
+
+The rule (D21, C10): VT followed by `MSH`, `FHS` or `BHS` starts a frame, and what stood before it was cut off. Any other
+VT inside a frame is content. FS ends a frame when CR or VT follows, or a second of silence; any other FS is content.
+"""
+
+import sys
+from enum import IntEnum
+from typing import NamedTuple
+
+VT = b"\x0b"
+FS = b"\x1c"
+CR = b"\r"
+END = FS + CR
+STARTS = (b"MSH", b"FHS", b"BHS")
+MAX_BYTES = 16 * 1024 * 1024
+KEPT_BYTES = 64 * 1024  # of a frame that never ended, for the quarantine (R1)
+SILENCE = 1.0  # seconds after which a lone FS has ended its frame
+
+_VT, _FS, _CR = VT[0], FS[0], CR[0]
+_FAR = sys.maxsize
+
+
+class Framed(IntEnum):
+    """What the framer saw."""
+
+    FRAME = 0  # a whole frame, to be answered
+    EMPTY = 1  # VT FS CR
+    CUT = 2  # a frame that never ended: a new one began, or the peer left; body is empty for VT VT MSH
+    JUNK = 3  # bytes outside a frame, reported once for each run of them; never CR or LF alone
+    TOO_LONG = 4  # the limit is exceeded; body is the first 64 KB; nothing more will be read
+
+
+class FrameEvent(NamedTuple):
+    """One event; `flags` are fixed words joined by blanks, `vt_at` is the offset of the first VT in the body or -1."""
+
+    kind: Framed
+    body: bytes = b""
+    flags: str = ""
+    vt_at: int = -1
+
+    def __repr__(self) -> str:
+        return f"FrameEvent({self.kind.name}, {len(self.body)} bytes, flags={self.flags!r})"
+
+
+def frame(body: bytes) -> bytes:
+    """Put a body between VT and FS CR."""
+    return b"\x0b%b\x1c\r" % body
+
+
+class Framer:
+    """Cuts a stream into frames; memory is bounded by `max_bytes` and one packet."""
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._max = max_bytes
+        self._buffer = bytearray()
+        self._inside = False
+        self._scanned = 0  # offset of the first byte that is not decided yet
+        self._vt_at = -1
+        self._fs_inside = False
+        self._junk = False
+        self._dead = False
+        self._heard = 0.0
+
+    @property
+    def inside(self) -> bool:
+        """Whether a frame has begun and not ended."""
+        return self._inside
+
+    @property
+    def waits_for_silence(self) -> bool:
+        """Whether the last byte is an FS that only silence can turn into an end."""
+        return self._inside and self._scanned < len(self._buffer) and self._buffer[self._scanned] == _FS
+
+    def feed(self, data: bytes, now: float = 0.0) -> list[FrameEvent]:
+        """Take the next bytes; `now` is a monotonic second, used by `silent` only."""
+        self._heard = now
+        if not self._inside and not self._dead and _is_one_frame(data, self._max):
+            self._junk = False
+            return [FrameEvent(Framed.FRAME, data[1:-2])]
+        if self._dead:
+            return []
+        self._buffer += data
+        return self._scan()
+
+    def silent(self, now: float) -> list[FrameEvent]:
+        """End the frame whose FS has been followed by a second of silence."""
+        if self.waits_for_silence and now - self._heard >= SILENCE:
+            return self.end()
+        return []
+
+    def end(self) -> list[FrameEvent]:
+        """The peer sends no more: a frame with its FS is whole, one without it was cut off."""
+        if self._dead or not self._inside:
+            return []
+        whole = self.waits_for_silence
+        content = self._scanned if whole else len(self._buffer)
+        event = self._closed(content, "end_without_cr") if whole else self._cut(0, content)
+        self._buffer.clear()
+        self._leave()
+        return [event]
+
+    def _scan(self) -> list[FrameEvent]:
+        events: list[FrameEvent] = []
+        marks = _Marks(self._buffer)
+        start = 0  # of the current frame's content in the buffer
+        while not self._dead:
+            step = self._inside_step(marks, start, events) if self._inside else self._outside_step(marks, start, events)
+            if step < 0:
+                break
+            start = step
+        if self._dead:
+            self._buffer.clear()
+        elif self._inside:
+            del self._buffer[:start]
+            self._scanned -= start
+        return events
+
+    def _outside_step(self, marks: "_Marks", start: int, events: list[FrameEvent]) -> int:
+        """Skip to the next VT; returns where the frame's content starts, -1 when the buffer is used up."""
+        at = marks.next_vt(start)
+        end = min(at, len(self._buffer))
+        if not self._junk and self._buffer[start:end].strip(b"\r\n"):
+            self._junk = True
+            events.append(FrameEvent(Framed.JUNK))
+        if at == _FAR:
+            self._buffer.clear()
+            return -1
+        self._enter(at + 1)
+        return at + 1
+
+    def _inside_step(self, marks: "_Marks", start: int, events: list[FrameEvent]) -> int:
+        """Decide the bytes up to the next end of a frame; returns where to go on, -1 when more bytes are needed."""
+        buffer = self._buffer
+        while True:
+            at = marks.next(self._scanned)
+            if at == _FAR:
+                self._scanned = len(buffer)
+                return self._wait(start, events)
+            self._scanned = at
+            if buffer[at] == _VT:
+                head = bytes(buffer[at + 1 : at + 4])
+                if head in STARTS:
+                    events.append(self._cut(start, at))
+                    self._enter(at + 1)
+                    return at + 1
+                if len(head) < 3 and any(begin.startswith(head) for begin in STARTS):
+                    return self._wait(start, events)
+                self._vt_at = self._vt_at if self._vt_at >= 0 else at - start
+            elif at + 1 == len(buffer):
+                return self._wait(start, events)
+            elif buffer[at + 1] in (_CR, _VT):
+                return self._finish(start, at, events)
+            else:
+                self._fs_inside = True
+            self._scanned = at + 1
+
+    def _finish(self, start: int, at: int, events: list[FrameEvent]) -> int:
+        cr = self._buffer[at + 1] == _CR
+        events.append(self._closed(at, "" if cr else "end_without_cr", start))
+        self._leave()
+        return at + 2 if cr else at + 1
+
+    def _wait(self, start: int, events: list[FrameEvent]) -> int:
+        if self._scanned - start > self._max:
+            events.append(self._too_long(start))
+        return -1
+
+    def _closed(self, at: int, flag: str, start: int = 0) -> FrameEvent:
+        if at - start > self._max:
+            return self._too_long(start)
+        if at == start:
+            return FrameEvent(Framed.EMPTY, flags=flag)
+        words = [flag] * bool(flag) + ["fs_inside"] * self._fs_inside + ["vt_inside"] * (self._vt_at >= 0)
+        return FrameEvent(Framed.FRAME, bytes(self._buffer[start:at]), " ".join(words), self._vt_at)
+
+    def _cut(self, start: int, at: int) -> FrameEvent:
+        if at - start > self._max:
+            return self._too_long(start)
+        return FrameEvent(Framed.CUT, bytes(self._buffer[start : min(at, start + KEPT_BYTES)]), "cut_off")
+
+    def _too_long(self, start: int) -> FrameEvent:
+        self._dead = True
+        return FrameEvent(Framed.TOO_LONG, bytes(self._buffer[start : start + min(self._max, KEPT_BYTES)]), "too_long")
+
+    def _enter(self, scanned: int) -> None:
+        self._inside, self._junk, self._fs_inside, self._vt_at = True, False, False, -1
+        self._scanned = scanned
+
+    def _leave(self) -> None:
+        self._inside = False
+
+
+class _Marks:
+    """The next VT and FS of a buffer, each byte looked at once however many marks there are."""
+
+    def __init__(self, buffer: bytearray) -> None:
+        self._buffer = buffer
+        self._vt = self._fs = -1
+
+    def next_vt(self, start: int) -> int:
+        if self._vt < start:
+            found = self._buffer.find(VT, start)
+            self._vt = found if found >= 0 else _FAR
+        return self._vt
+
+    def next(self, start: int) -> int:
+        if self._fs < start:
+            found = self._buffer.find(FS, start)
+            self._fs = found if found >= 0 else _FAR
+        return min(self.next_vt(start), self._fs)
+
+
+def _is_one_frame(data: bytes, max_bytes: int) -> bool:
+    """A packet that is exactly one plain frame: nearly every packet of a feed that waits for its answers."""
+    size = len(data)
+    return (
+        3 < size <= max_bytes + 3
+        and data[0] == _VT
+        and data.find(FS, 1) == size - 2
+        and data[-1] == _CR
+        and data.find(VT, 1) < 0
+    )
