@@ -1,0 +1,62 @@
+"""Absent is not "none" (D13): what may be said about a missing fact, from when its feed was heard."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from engine.patient.coverage import Span
+from engine.relevance.case import Case
+from engine.relevance.dates import clock, day
+from engine.relevance.durations import spoken
+
+FEEDS: Mapping[str, str] = {
+    "lab": "laboratory",
+    "vital": "vital signs",
+    "allergy": "allergy",
+    "problem": "problem list",
+    "medication": "medication",
+    "procedure": "procedure",
+    "device": "device",
+    "pregnancy": "pregnancy status",
+}
+
+
+class Silence(NamedTuple):
+    """The site's word on absence: how long a feed may be silent, and the kinds its policy hides (never called missing)."""
+
+    after: Mapping[str, int]  # kind -> microseconds
+    hidden: frozenset[str]
+
+
+class Heard(NamedTuple):
+    """When the feed of a kind was heard, and whether that covers the window."""
+
+    kind: str
+    span: Span
+    covers: bool
+    delayed_since: int
+    silent: bool
+
+
+def heard(case: Case, kind: str, window: int, silence: Silence) -> Heard | None:
+    """What is known about the feed; None where it was never heard or the policy hides it, so that nothing is said."""
+    coverage = case.coverage
+    span = coverage.spans.get(kind)
+    if kind in silence.hidden or (span is None and not coverage.delayed_since):
+        return None
+    span = span or Span(0, 0)
+    limit = silence.after.get(kind, 0)
+    silent = bool(limit and span.last and case.subject.now - span.last > limit)
+    since = bool(window and span.first and span.first <= case.anchor - window)
+    return Heard(kind, span, since and not silent and not coverage.delayed_since, coverage.delayed_since, silent)
+
+
+def absence_line(case: Case, name: str, window: int, said: Heard) -> str:
+    """The sentence: `no INR in 30 d`, or why nothing can be claimed."""
+    feed = FEEDS.get(said.kind, said.kind)
+    if said.covers:
+        return f"no {name} in {spoken(window)} ({feed} feed heard {clock(said.span.last, case)})"
+    if said.delayed_since:
+        return f"{name} not known; results delayed since {clock(said.delayed_since, case)}"
+    if said.silent:
+        return f"{name} not known; {feed} silent since {clock(said.span.last, case)}"
+    return f"no {name} received ({feed} feed since {day(said.span.first, case)})"

@@ -1,0 +1,138 @@
+"""One order as the rules see it: the exam, its time, the patient's facts by concept, and what was heard of whom."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from engine.order.order import Exam
+from engine.patient.context import PatientContext
+from engine.patient.fact import Fact
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NOT_STATED = frozenset({"refuted", "family", "none_known"})  # never shown as present (rules.md 3.4, suppress)
+
+
+class Subject(NamedTuple):
+    """What the order says about itself, next to the exam; times are UTC microseconds."""
+
+    exam: Exam
+    scheduled: int  # exam time, 0 = not known
+    now: int  # when the order arrived
+    zone: str
+    inpatient: bool
+    text: str  # the order's own words, in capitals
+    sex: str  # as sent; "" = not sent
+    birth_date: str  # YYYYMMDD as far as sent
+
+
+class Hit(NamedTuple):
+    """A fact that a check selected, with what its line says beside it."""
+
+    fact: Fact
+    others: tuple[Fact, ...] = ()  # further facts of the same concept, worst and newest first
+    series: tuple[Fact, ...] = ()  # earlier values of the same measure, newest first
+    stale: bool = False
+    formula: str = ""
+    reason: Fact | None = None
+
+
+class Case:
+    """An order and its patient, prepared once for all rules.
+
+    `concepts` are those that any rule asks for; `hides` is the site's confidentiality policy (D23).
+    """
+
+    __slots__ = (
+        "_context",
+        "_hides",
+        "age",
+        "anchor",
+        "by_concept",
+        "coverage",
+        "kinds",
+        "none_known",
+        "subject",
+        "year",
+        "zone",
+    )
+
+    def __init__(
+        self, subject: Subject, context: PatientContext, concepts: frozenset[str], hides: Callable[[Fact], bool]
+    ) -> None:
+        self.subject = subject
+        self.anchor = max(subject.scheduled, subject.now)  # windows anchor at the exam while it is ahead (D10)
+        self.zone = zone_of(subject.zone)
+        exam_day = local(self.anchor, self.zone)
+        self.year = exam_day.year
+        self.age = _age(subject.birth_date, exam_day)
+        self.coverage = context.coverage
+        self._context = context
+        self._hides = hides
+        self.by_concept: dict[str, list[Fact]] = {}
+        self.none_known: list[Fact] = []
+        self.kinds: set[str] = set()  # of all facts stated, so that "none known" is not claimed beside a hidden one
+        self._sort_out(context.current(), concepts)
+
+    def facts(self, concepts: Sequence[str], kinds: Sequence[str]) -> list[Fact]:
+        """Stated facts of these concepts and kinds, newest first."""
+        found = [fact for name in concepts for fact in self.by_concept.get(name, ()) if fact.kind in kinds]
+        if len(concepts) > 1:
+            found.sort(key=seen, reverse=True)
+        return found
+
+    def earlier(self, fact: Fact) -> tuple[Fact, ...]:
+        """Older plain numbers of the same measure (concept, code, unit), newest first, one of each result."""
+        keys = {fact.key}
+        older = []
+        for past in self._context.history(fact.concept):
+            same = past.unit == fact.unit and past.code == fact.code and past.certainty not in _NOT_STATED
+            if same and past.key not in keys and past.value is not None and not past.comparator:
+                keys.add(past.key)
+                if seen(past) < seen(fact) and not self._hides(past):
+                    older.append(past)
+        return tuple(older)
+
+    def within(self, fact: Fact, window: int) -> bool:
+        """Whether the fact was seen in the window before the exam; what claims to be later counts as now (T50)."""
+        return window == 0 or seen(fact) >= self.anchor - window
+
+    def _sort_out(self, facts: Sequence[Fact], concepts: frozenset[str]) -> None:
+        for fact in facts:
+            if fact.certainty in _NOT_STATED:
+                if fact.certainty == "none_known":
+                    self.none_known.append(fact)
+                continue
+            self.kinds.add(fact.kind)
+            if fact.concept in concepts and not self._hides(fact):
+                self.by_concept.setdefault(fact.concept, []).append(fact)
+
+
+def seen(fact: Fact) -> int:
+    """Clinical time of a fact, or when it arrived where the feed did not say."""
+    return fact.observed or fact.received
+
+
+def ended(fact: Fact, at: int) -> bool:
+    """Whether the problem or use was over at this time."""
+    return 0 < fact.ended <= at or (fact.kind == "medication" and fact.status in {"I", "D"} and not fact.ended)
+
+
+@lru_cache(maxsize=256)
+def zone_of(name: str) -> tzinfo:
+    """The time zone of an IANA name; raises KeyError (ZoneInfoNotFoundError) for no such zone."""
+    return ZoneInfo(name)
+
+
+def local(at: int, zone: tzinfo) -> datetime:
+    """The wall clock of a zone at a time in UTC microseconds."""
+    return (_EPOCH + timedelta(microseconds=at)).astimezone(zone)
+
+
+def _age(birth_date: str, at: datetime) -> int | None:
+    digits = birth_date[:8]
+    if len(digits) < 4 or not (digits.isascii() and digits.isdigit()):
+        return None
+    before_birthday = len(digits) == 8 and (at.month, at.day) < (int(digits[4:6]), int(digits[6:8]))
+    return at.year - int(digits[:4]) - before_birthday

@@ -1,0 +1,313 @@
+"""A relevance rule as its YAML file writes it, checked field by field.
+
+A file of mappings/relevance/ holds `rules:` (a list) and may hold `agents:` (names of contrast agents by group). Values
+arrive as text, as all YAML of a site does; each mistake is a pydantic error with its place, which `backstory check` turns
+into line and column. What the engine runs is the `RuleSet` that `engine.relevance.compiled` makes of them.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from engine.relevance.compiled import Agents, Check, ExamMatch, Known, Missing, Rule, RuleSet, compile_rules
+from engine.relevance.conditions import Active, Positive, Present, Rise, Value
+from engine.relevance.durations import EVER, microseconds
+from engine.relevance.templates import REFUSED_WORDS, Template, parse_template, refused_words
+
+__all__ = ["REFUSED_WORDS", "RuleFile", "RuleModel", "RuleSet", "parse_rule_files", "refused_words"]
+
+Severity = Literal["S", "I", "C"]  # safety, changes the interpretation, context
+Contrast = Literal["IOD", "GAD", "GADHEP", "IOD_POSSIBLE", "GAD_POSSIBLE", "WO"]
+Kind = Literal["allergy", "problem", "lab", "vital", "medication", "procedure", "device", "pregnancy"]
+
+
+def _duration(value: object) -> object:
+    return microseconds(value) if isinstance(value, str) else value
+
+
+def _template(value: object) -> object:
+    return parse_template(value) if isinstance(value, str) else value
+
+
+def _nothing(value: object) -> object:
+    return None if value in {"", "null", "~"} else value
+
+
+Length = Annotated[int, BeforeValidator(_duration)]
+Text = Annotated[Template, BeforeValidator(_template)]
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class SlotsModel(_Model):
+    """Values of an exam, any of each named slot."""
+
+    modality: tuple[str, ...] = ()
+    region: tuple[str, ...] = ()
+    contrast: tuple[Contrast, ...] = ()
+    special: tuple[str, ...] = ()
+
+
+class ExamModel(SlotsModel):
+    """One kind of exam that a rule is for: any value of each named slot, all named slots, none of `without`."""
+
+    without: SlotsModel = SlotsModel()
+    below_age: int | None = None
+
+    def compiled(self) -> ExamMatch:
+        slots = (self.modality, self.region, self.contrast, self.special)
+        barred = (self.without.modality, self.without.region, self.without.contrast, self.without.special)
+        return ExamMatch(tuple(map(frozenset, slots)), tuple(map(frozenset, barred)), self.below_age)
+
+
+class KnownModel(_Model):
+    """A fact that is known about the patient, used as a condition."""
+
+    concepts: Names
+    state: Literal["active", "ever"] = "active"
+    without: tuple[str, ...] = ()  # ...unless one of these is known as well
+    from_age: int = 0
+
+    def compiled(self) -> Known:
+        return Known(self.concepts, self.state == "active", frozenset(self.without), self.from_age)
+
+
+class WindowModel(_Model):
+    """How far to look back from the exam; `stale` marks what is older than an inpatient's shorter window (3.0.5)."""
+
+    outpatient: Length
+    inpatient: Length | None = None
+
+
+class PersonModel(_Model):
+    """Whom the rule is for; who cannot be told (sex or birth date not sent) is included, yet nothing is missed of them."""
+
+    sex: tuple[str, ...] = ()
+    from_age: int = 0
+    to_age: int = 150
+
+
+class FactsModel(_Model):
+    """Which facts a check looks at."""
+
+    kinds: Annotated[tuple[Kind, ...], Field(min_length=1)]
+    concepts: tuple[str, ...] = ()
+    certainty: Literal["stated", "none_known"] = "stated"
+    alone: bool = False  # only where no other fact of these kinds is held
+    names: dict[str, str] = {}  # concept -> the word for it in {name}
+    prefer: tuple[str, ...] = ()  # codes, best first, among values of one moment (T3)
+    last_resort: dict[str, str] = {}  # codes used only where they are the only ones -> their {formula}
+
+    @model_validator(mode="after")
+    def _says_what(self) -> "FactsModel":
+        if not self.concepts and self.certainty == "stated":
+            raise ValueError("name the concepts")
+        return self
+
+
+class ValueModel(_Model):
+    """The newest number lies in a range; a comparator counts as all values it allows."""
+
+    op: Literal["value"]
+    above: float | None = None
+    at_least: float | None = None
+    below: float | None = None
+    at_most: float | None = None
+    units: tuple[str, ...] = ()  # a value in another unit is not judged
+
+    @model_validator(mode="after")
+    def _has_a_bound(self) -> "ValueModel":
+        if all(bound is None for bound in (self.above, self.at_least, self.below, self.at_most)):
+            raise ValueError("give a bound: above, at_least, below or at_most")
+        return self
+
+    def compiled(self) -> Value:
+        return Value(self.above, self.at_least, self.below, self.at_most, self.units)
+
+
+class RiseModel(_Model):
+    """The newest number has risen over an earlier one, by an amount or by a ratio."""
+
+    op: Literal["rise"]
+    by: dict[str, float]  # unit -> amount
+    within: Length
+    ratio: float
+    ratio_within: Length
+
+    def compiled(self) -> Rise:
+        return Rise(self.by, self.within, self.ratio, self.ratio_within)
+
+
+class PositiveModel(_Model):
+    """The newest result is positive, in words or as a number above a bound."""
+
+    op: Literal["positive"]
+    above: float
+
+    def compiled(self) -> Positive:
+        return Positive(self.above)
+
+
+class PresentModel(_Model):
+    """Such a fact is known, one finding for each concept; reactions tell an intolerance from an allergy (T32)."""
+
+    op: Literal["present"]
+    state: Literal["active", "ever"] = "active"
+    only_reactions: tuple[str, ...] = ()
+    not_only_reactions: tuple[str, ...] = ()
+
+    def compiled(self) -> Present:
+        only, other = (
+            frozenset(word.lower() for word in words) for words in (self.only_reactions, self.not_only_reactions)
+        )
+        return Present(self.state == "active", only, other)
+
+
+class ActiveModel(_Model):
+    """The period of use overlaps the rule's window (3.0.15), one finding for each concept."""
+
+    op: Literal["active"]
+
+    def compiled(self) -> Active:
+        return Active()
+
+
+WhenModel = Annotated[ValueModel | RiseModel | PositiveModel | PresentModel | ActiveModel, Field(discriminator="op")]
+
+
+class RenderModel(_Model):
+    """How a finding reads: `h64` in the headline (none: not there), `line` in the note."""
+
+    h64: Text | None = None
+    line: Text
+
+
+class MissingModel(_Model):
+    """What is said where no usable value is known in the window and its feed was heard over all of it (D13)."""
+
+    name: str
+    severity: Severity
+    window: Length | None = None  # else the rule's
+    h64: Text | None = None
+    exams: tuple[ExamModel, ...] = ()  # else the rule's
+    unless: tuple[KnownModel, ...] = ()
+
+    @field_validator("h64")
+    @classmethod
+    def _names_no_fact(cls, template: Template | None) -> Template | None:
+        if template and any(name not in {"", "window"} for _, name in template.parts):
+            raise ValueError("what is missing has no fact: {window} is the only name here")
+        return template
+
+    def compiled(self, window: int) -> Missing:
+        exams = tuple(exam.compiled() for exam in self.exams)
+        unless = tuple(known.compiled() for known in self.unless)
+        return Missing(
+            self.name, self.severity, window if self.window is None else self.window, self.h64, exams, unless
+        )
+
+
+class CheckModel(_Model):
+    """One thing a rule looks for."""
+
+    facts: FactsModel
+    when: WhenModel
+    render: RenderModel
+    severity: Severity | None = None  # else the rule's
+    window: WindowModel | None = None  # else the rule's
+    with_any: tuple[str, ...] = ()  # ids of rules of which one must hold as well, silenced or not
+    needs: KnownModel | None = None  # a fact that must be known; {reason} names it
+    unless: tuple[KnownModel, ...] = ()  # facts that silence this check
+    mention: tuple[str, ...] = ()  # words that show that the order says it itself
+    missing: MissingModel | None = None
+
+
+class RuleModel(_Model):
+    """A rule: for which exams, what it looks for, how it reads, and on whose word."""
+
+    id: Annotated[str, Field(pattern=r"^R[0-9]{2,3}$")]
+    title: Annotated[str, Field(min_length=1)]
+    exams: Annotated[tuple[ExamModel, ...], Field(min_length=1)]
+    person: PersonModel = PersonModel()
+    agents: tuple[str, ...] = ()  # silent where the order names an agent of these groups
+    window: WindowModel = WindowModel(outpatient=EVER)
+    unless: tuple[KnownModel, ...] = ()
+    severity: Severity
+    checks: Annotated[tuple[CheckModel, ...], Field(min_length=1)]
+    source: Annotated[str, Field(min_length=1)]
+    evidence: Literal["V", "S", "M", "K"]
+    reviewed: Annotated[str | None, BeforeValidator(_nothing)] = None
+
+    @model_validator(mode="after")
+    def _safety_has_a_headline(self) -> "RuleModel":
+        for check in self.checks:
+            if (check.severity or self.severity) == "S" and check.render.h64 is None:
+                raise ValueError("a safety finding stands in the headline: give its render an h64")
+        return self
+
+    def compiled(self, order: int) -> Rule:
+        checks = tuple(self._check(check) for check in self.checks)
+        return Rule(
+            id=self.id,
+            title=self.title,
+            exams=tuple(exam.compiled() for exam in self.exams),
+            sexes=frozenset(self.person.sex),
+            ages=(self.person.from_age, self.person.to_age),
+            agents=self.agents,
+            unless=tuple(known.compiled() for known in self.unless),
+            severity=self.severity,
+            checks=checks,
+            source=self.source,
+            evidence=self.evidence,
+            reviewed=self.reviewed,
+            order=order,
+        )
+
+    def _check(self, check: CheckModel) -> Check:
+        window = check.window or self.window
+        facts = check.facts
+        return Check(
+            kinds=facts.kinds,
+            concepts=facts.concepts,
+            certainty=facts.certainty,
+            alone=facts.alone,
+            names=facts.names,
+            prefer=facts.prefer,
+            last_resort=facts.last_resort,
+            when=check.when.compiled(),
+            window=window.outpatient,
+            stale_after=window.inpatient or 0,
+            severity=check.severity or self.severity,
+            with_any=check.with_any,
+            needs=check.needs.compiled() if check.needs else None,
+            unless=tuple(known.compiled() for known in check.unless),
+            mention=tuple(word.upper() for word in check.mention),
+            h64=check.render.h64,
+            line=check.render.line,
+            missing=check.missing.compiled(window.outpatient) if check.missing else None,
+        )
+
+
+class RuleFile(_Model):
+    """One file of mappings/relevance/."""
+
+    rules: tuple[RuleModel, ...] = ()
+    agents: dict[str, tuple[str, ...]] = {}
+
+
+def parse_rule_files(files: list[Any]) -> RuleSet:
+    """The rule set of plain dicts or RuleFiles, in the files' order.
+
+    Raises pydantic's ValidationError for a wrong field and ConfigError for what only all files together show: an id
+    given twice, a rule or group that is not there, rules that wait for each other.
+    """
+    parsed = [RuleFile.model_validate(file) for file in files]
+    models = [model for file in parsed for model in file.rules]
+    agents: Agents = {}
+    for file in parsed:
+        for group, words in file.agents.items():
+            agents[group] = (*agents.get(group, ()), *(word.upper() for word in words))
+    return compile_rules([model.compiled(order) for order, model in enumerate(models)], agents)
