@@ -15,16 +15,11 @@ from twisted.python.failure import Failure
 
 from engine.errors import Unreadable
 from engine.hl7.acknowledge import Ack, read_ack
+from engine.mllp.answer import NoAnswer
 from engine.mllp.framing import SILENCE, Framed, FrameEvent, Framer, frame
 
 MAX_ANSWER = 64 * 1024
 CONNECT_TIMEOUT = 10.0  # seconds
-
-
-class NoAnswer(NamedTuple):
-    """The message was not answered, in fixed words: "connection refused", "no answer for 30 s"."""
-
-    reason: str
 
 
 class Target(NamedTuple):

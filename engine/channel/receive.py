@@ -1,0 +1,195 @@
+"""The first transaction: what came in goes into the journal, and only then is the sender answered (D16)."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+from engine.channel.ports import Appended, JournalTransaction, Kind, Received
+from engine.channel.verdict import MAX_CONTROL_ID, ListenerRules, Verdict, verdict
+from engine.errors import Unreadable
+from engine.hl7.acknowledge import AckError, acknowledge
+from engine.hl7.batch import split_batch
+from engine.hl7.msh import Msh, scan_msh
+from engine.mllp.framing import KEPT_BYTES, Framed, FrameEvent, frame
+
+__all__ = ["Judged", "ListenerRules", "judge", "receive"]
+
+# table 0357; the text is fixed and never a value of the message
+TEXTS = {
+    "100": "Segment sequence error",
+    "101": "Required field missing",
+    "102": "Data type error",
+    "103": "Table value not found",
+    "104": "Value too long",
+    "200": "Unsupported message type",
+    "201": "Unsupported event code",
+    "202": "Unsupported processing id",
+    "207": "Application internal error",
+}
+NOT_KEPT = "AR|207|"
+_BATCH = (b"FHS", b"BHS")
+
+
+class Judged(NamedTuple):
+    """A frame on its way into the journal, and the answer it will get once it is there."""
+
+    received: tuple[Received, ...]  # one entry; a batch has one for each of its messages
+    reply: bytes  # framed; empty when none is wanted
+    msh: Msh | None
+    now: int
+
+    def __repr__(self) -> str:
+        return f"Judged({len(self.received)} entries, {self.received[0].answer!r})"
+
+    def answer(self, appended: Sequence[Appended]) -> bytes:
+        """The framed answer: what was decided, or for a duplicate what was answered the first time."""
+        if len(appended) == 1 and appended[0].answer != self.received[0].answer:
+            return _frame_answer(appended[0].answer, self.msh, self.now)
+        return self.reply
+
+    def refusal(self) -> bytes:
+        """The framed answer when the journal could not keep it: AR 207, or CR; the sender will send it again."""
+        if self.received[0].flags.startswith("cut_off"):
+            return b""
+        return _frame_answer(_asked(NOT_KEPT, self.msh), self.msh, self.now)
+
+
+def judge(event: FrameEvent, rules: ListenerRules, peer: str, now: int) -> Judged:
+    """Judge a frame (not EMPTY, not JUNK); pure; `now` in UTC microseconds is its received time."""
+    raw = event.body
+    if event.kind is Framed.CUT:
+        cut = Received(rules.name, peer, now, raw[:KEPT_BYTES], "", Kind.QUARANTINED, "", event.flags, b"")
+        return Judged((cut,), b"", None, now)
+    if raw.startswith(_BATCH) and event.kind is Framed.FRAME:
+        return _judge_batch(event, rules, peer, now)
+    try:
+        msh = scan_msh(raw)
+    except Unreadable:
+        return _judged(event, rules.name, peer, (None, Verdict("AR", "100"), now))
+    long = event.kind is Framed.TOO_LONG
+    found = Verdict("AR", "104") if long else verdict(raw, msh, rules, event.vt_at)
+    return _judged(event, rules.name, peer, (msh, found, now))
+
+
+def receive(tx: JournalTransaction, batch: Sequence[Judged]) -> list[bytes]:
+    """Append the frames in order; returns their framed answers, to be written only after the transaction has ended."""
+    appended = tx.log.append([received for judged in batch for received in judged.received])
+    if len(appended) == len(batch):
+        return [judged.answer((one,)) for judged, one in zip(batch, appended, strict=True)]
+    answers = []
+    at = 0
+    for judged in batch:
+        answers.append(judged.answer(appended[at : at + len(judged.received)]))
+        at += len(judged.received)
+    return answers
+
+
+def _judged(event: FrameEvent, listener: str, peer: str, found: tuple[Msh | None, Verdict, int]) -> Judged:
+    msh, result, now = found
+    answer = _asked(_spelled(result), msh)
+    reply = _frame_answer(answer, msh, now)
+    flags = _flags(event.flags, result, answer)
+    kind = Kind.MESSAGE if result.code == "AA" else Kind.QUARANTINED
+    identity = _identity(event.body, msh)
+    entry = Received(listener, peer, now, event.body, result.charset, kind, answer, flags, identity)
+    return Judged((entry,), reply, msh, now)
+
+
+def _spelled(result: Verdict) -> str:
+    return "AA" if result.code == "AA" else f"{result.code}|{result.error}|{result.location}"
+
+
+def _flags(framing: str, result: Verdict, answer: str) -> str:
+    """Flags of framing and verdict; why it was refused, when no answer says so."""
+    if not framing and not result.flags and answer:
+        return ""
+    words = [framing] * bool(framing) + list(result.flags)
+    if not answer and result.code != "AA":
+        words.append(f"refused_{result.code}_{result.error}")
+    return " ".join(words)
+
+
+def _asked(answer: str, msh: Msh | None) -> str:
+    """The answer in the mode the sender asked for: C codes in enhanced mode, "" when MSH-15 wants none (C6)."""
+    if msh is None or not (msh.accept or msh.application):
+        return answer
+    good = answer.startswith("AA")
+    if msh.accept == b"NE" or (msh.accept == b"ER" and good) or (msh.accept == b"SU" and not good):
+        return ""
+    return f"C{answer[1:]}"
+
+
+def _frame_answer(answer: str, msh: Msh | None, now: int) -> bytes:
+    if not answer:
+        return b""
+    code, _, rest = answer.partition("|")
+    number, _, location = rest.partition("|")
+    error = AckError(number, location, TEXTS[number]) if number else None
+    if msh is not None and len(msh.control_id) > MAX_CONTROL_ID:
+        msh = msh._replace(control_id=msh.control_id[:MAX_CONTROL_ID])
+    return frame(acknowledge(msh, code, now=_dtm(now // 1_000_000), control_id=str(now), error=error))
+
+
+@lru_cache(maxsize=8)
+def _dtm(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y%m%d%H%M%S+0000")
+
+
+def _identity(raw: bytes, msh: Msh | None) -> bytes:
+    """What makes a resend a resend: sender and control id; where there is no control id, the bytes themselves (R4)."""
+    if msh is not None and msh.control_id:
+        return b"\0".join((msh.app, msh.facility, msh.control_id))
+    return b"\0\0\0" + hashlib.sha256(raw).digest()
+
+
+def _judge_batch(event: FrameEvent, rules: ListenerRules, peer: str, now: int) -> Judged:
+    """One answer for the whole frame: one entry for each message, or the whole frame quarantined."""
+    batch = split_batch(event.body)
+    bad = Verdict("AE", "102") if event.vt_at >= 0 else Verdict("AE", "100") if batch.problem else None
+    members: list[tuple[bytes, Msh, Verdict]] = []
+    for raw in batch.messages if bad is None else batch.messages[:1]:
+        try:
+            msh = scan_msh(raw)
+        except Unreadable:
+            bad = bad or Verdict("AE", "100")
+            break
+        found = verdict(raw, msh, rules)
+        members.append((raw, msh, found))
+        if found.code != "AA":
+            bad = bad or found._replace(code="AE")
+            break
+    mirrored = _mirrored(event.body, members[0][1] if members else None)
+    if bad is not None or not members:
+        return _judged(event, rules.name, peer, (mirrored, bad or Verdict("AE", "100"), now))
+    answer = _asked("AA", mirrored)
+    entries = tuple(
+        Received(
+            *(rules.name, peer, now, raw, found.charset, Kind.MESSAGE, answer),
+            _flags(event.flags, found._replace(flags=("batch", *found.flags)), answer),
+            _identity(raw, msh),
+        )
+        for raw, msh, found in members
+    )
+    return Judged(entries, _frame_answer(answer, mirrored, now), mirrored, now)
+
+
+def _mirrored(raw: bytes, first: Msh | None) -> Msh | None:
+    """What the one answer mirrors: the first message, with BHS-11, else FHS-11, else its MSH-10 as control id (D16)."""
+    headers = [line for line in raw.replace(b"\n", b"\r").split(b"\r", 4)[:4] if line[:3] in _BATCH]
+    scanned = [_header_as_msh(line) for line in reversed(headers)]  # BHS stands after FHS
+    found = next((header for header in scanned if header is not None and header.control_id), None)
+    if first is None:
+        return found or next((header for header in scanned if header is not None), None)
+    return first if found is None else first._replace(control_id=found.control_id)
+
+
+def _header_as_msh(line: bytes) -> Msh | None:
+    """Read FHS or BHS, whose first eight fields are those of MSH and whose control id is field 11."""
+    try:
+        header = scan_msh(b"MSH" + line[3:])
+    except Unreadable:
+        return None
+    nothing = {"type": b"", "processing": b"P", "version": b"2.5", "accept": b"", "application": b"", "charset": b""}
+    return header._replace(control_id=header.processing, **nothing)

@@ -1,0 +1,127 @@
+"""What receive thinks of one message: accepted with flags, or refused with a code of table 0357 and a place (D16, C8)."""
+
+import re
+from collections.abc import Set as AbstractSet
+from functools import lru_cache
+from typing import NamedTuple
+
+from engine.channel.limits import Limits, exceeded, located
+from engine.hl7.charset import codec_of, decodable
+from engine.hl7.known import known_type
+from engine.hl7.msh import Msh
+
+MAX_CONTROL_ID = 199  # bytes of MSH-10 (HL7 2.7)
+VERSIONS = frozenset(b"2.1 2.2 2.3 2.3.1 2.4 2.5 2.5.1 2.6 2.7 2.7.1 2.8 2.8.1 2.8.2 2.9 2.9.1".split())
+_DTM = re.compile(rb"\d{4}(?:\d\d(?:\d\d(?:\d\d(?:\d\d(?:\d\d(?:\.\d{1,4})?)?)?)?)?)?(?:[+-]\d{4})?")
+
+
+class ListenerRules(NamedTuple):
+    """What a listener takes: its row in config.yaml, and what the channels behind it ask for."""
+
+    name: str
+    processing_ids: AbstractSet[bytes] = frozenset({b"P"})  # of MSH-11; empty counts as P (C42)
+    charset: str = "utf-8"  # where MSH-18 is empty and the bytes are no UTF-8
+    accepted: AbstractSet[bytes] = frozenset()  # MSH-9 as `ZRD^Z01` or `ZRD` that some channel accepts
+    limits: Limits = Limits()
+
+
+class Verdict(NamedTuple):
+    """An acknowledgement code of original mode (AA, AE, AR), the error behind it, and what is odd but accepted."""
+
+    code: str
+    error: str = ""
+    location: str = ""
+    charset: str = ""
+    flags: tuple[str, ...] = ()
+
+
+def verdict(raw: bytes, msh: Msh, rules: ListenerRules, vt_at: int = -1) -> Verdict:
+    """Judge framing, limits, MSH-9, 10, 11, 12, 18 and decodability, in this order, and nothing else (C8)."""
+    if exceeded(raw, msh, rules.limits):
+        return Verdict("AR", "104")
+    if len(msh.control_id) > MAX_CONTROL_ID:
+        return Verdict("AR", "104", "MSH^1^10")
+    if vt_at >= 0:
+        return Verdict("AE", "102", located(raw, vt_at, msh.separator))
+    header = _header(msh.type, msh.control_id, msh.encoding[:1], rules.accepted)
+    if header.code != "AA":
+        return header
+    if (_first(msh.processing, msh) or b"P") not in rules.processing_ids:
+        return Verdict("AR", "202", "MSH^1^11")
+    return _charset(raw, msh, rules.charset, header.flags)
+
+
+def _first(value: bytes, msh: Msh) -> bytes:
+    """The first component of the first repetition."""
+    encoding = msh.encoding
+    return value.partition(encoding[1:2])[0].partition(encoding[:1])[0] if len(encoding) > 1 else value
+
+
+def _header(message_type: bytes, control_id: bytes, mark: bytes, accepted: AbstractSet[bytes]) -> Verdict:
+    code, event = _split_type(message_type, mark)
+    if not code:
+        return Verdict("AR", "101", "MSH^1^9")
+    if not control_id:
+        return Verdict("AR", "101", "MSH^1^10")
+    error = _unknown(code, event)
+    if not error:
+        return _ACCEPTED
+    if code in accepted or code + b"^" + event in accepted:
+        return Verdict("AA", flags=("local_type",))
+    return Verdict("AR", error, "MSH^1^9")
+
+
+_ACCEPTED = Verdict("AA")
+
+
+def _split_type(message_type: bytes, mark: bytes) -> tuple[bytes, bytes]:
+    parts = message_type.split(mark, 2) if mark else [message_type]
+    return parts[0], parts[1] if len(parts) > 1 else b""
+
+
+@lru_cache(maxsize=1024)
+def _unknown(code: bytes, event: bytes) -> str:
+    """Error 200 for a type that no version of HL7 has, 201 for an event, empty for a known pair."""
+    if not (code.isascii() and event.isascii()):
+        return "200"
+    name, trigger = code.decode("ascii"), event.decode("ascii")
+    if known_type(name, trigger):
+        return ""
+    return "201" if known_type(name, "") else "200"
+
+
+def _charset(raw: bytes, msh: Msh, default: str, flags: tuple[str, ...]) -> Verdict:
+    declared = msh.charset.partition(msh.encoding[1:2])[0] if len(msh.encoding) > 1 else msh.charset
+    if declared:
+        codec = codec_of(declared)
+        if codec is None:
+            return Verdict("AR", "103", "MSH^1^18")
+        if not decodable(raw, codec):
+            return Verdict("AE", "102", "MSH^1^18")
+        return Verdict("AA", charset=codec, flags=flags + _oddities(raw, msh))
+    if raw.isascii() or decodable(raw, "utf-8"):
+        return Verdict("AA", charset="utf-8", flags=flags + _oddities(raw, msh))
+    if default != "utf-8" and decodable(raw, default):
+        return Verdict("AA", charset=default, flags=(*flags, "charset_assumed", *_oddities(raw, msh)))
+    return Verdict("AE", "102", _undecodable(raw, msh))
+
+
+def _undecodable(raw: bytes, msh: Msh) -> str:
+    """Where the first byte stands that is no UTF-8."""
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return located(raw, error.start, msh.separator)
+    return ""
+
+
+def _oddities(raw: bytes, msh: Msh) -> tuple[str, ...]:
+    """What is not as the standard says and accepted all the same, in fixed words."""
+    found = []
+    if _first(msh.version, msh) not in VERSIONS:
+        found.append("version_unknown")
+    if not _DTM.fullmatch(_first(msh.datetime, msh)):
+        found.append("datetime_odd")
+    if b"\n" in raw:
+        found.append("lf_line_ends")
+    return tuple(found)
