@@ -4,7 +4,14 @@ An identifier is (authority, id, type). Identity is a log of events over identif
 follows from the log, and nothing that was stored under an identifier ever moves.
 """
 
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
+
+from engine.hl7.message import Repetition, Segment
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\\]")
+_ABSENT = ("", '""', None)
 
 
 class Identifier(NamedTuple):
@@ -16,8 +23,8 @@ class Identifier(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The text under which facts, orders and visits are stored: `HOSP|MR|12345`, controls written as \\xNN."""
-        return f"{self.authority}|{self.type}|{self.id}"
+        r"""The text under which facts, orders and visits are stored: `HOSP|MR|12345`, controls written as \xNN."""
+        return f"{_part(self.authority)}|{_part(self.type)}|{_part(self.id)}"
 
 
 class IdentityEvent(NamedTuple):
@@ -30,3 +37,141 @@ class IdentityEvent(NamedTuple):
     a: str  # Identifier.key
     b: str
     received: int
+
+
+def printable(text: str) -> str:
+    r"""A text that any database can hold as a key: controls, lone surrogates and the backslash as `\xNN` or `\uNNNN`."""
+    return _UNPRINTABLE.sub(_escaped, text)
+
+
+def _part(text: str) -> str:
+    """A part of a key; a bar inside it is escaped too, so that two identifiers never share a key."""
+    if text.isalnum():
+        return text
+    return printable(text).replace("|", "\\x7c")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def identifiers(pid: Segment | None, authority: str, strip_zeros: bool = False) -> list[Identifier]:  # noqa: FBT001, FBT002 -- a setting of the listener
+    """Every identifier of PID-3, else the one of PID-2 (a legacy of 2.2), in the order sent and each once.
+
+    `authority` stands in where PID-3.4 names none. The check digit (PID-3.2, .3) is no part of an identifier (T22).
+    """
+    if pid is None:
+        return []
+    found = [_identifier(repetition, authority, strip_zeros) for repetition in pid.repetitions(3)]
+    if not any(found):
+        found = [_identifier(repetition, authority, strip_zeros) for repetition in pid.repetitions(2)]
+    return list(dict.fromkeys(identifier for identifier in found if identifier is not None))
+
+
+def pick_identifier(
+    pid: Segment | None,
+    authority: str,
+    prefer: Sequence[str],
+    strip_zeros: bool = False,  # noqa: FBT001, FBT002 -- a setting of the listener, handed on as it is
+) -> Identifier | None:
+    """The identifier that the listener's rule takes (D3), or None where the PID names nobody.
+
+    The first type of `prefer` that is there wins, inside it the listener's own authority, then the order sent; with none
+    of the types, one without a type, and at last the first.
+    """
+    return pick(identifiers(pid, authority, strip_zeros), authority, prefer)
+
+
+def pick(found: Sequence[Identifier], authority: str, prefer: Sequence[str]) -> Identifier | None:
+    """The listener's choice among identifiers that were read already."""
+    if len(found) <= 1:
+        return found[0] if found else None
+    ranks = {name: rank for rank, name in enumerate(prefer)}
+    untyped, other = len(ranks), len(ranks) + 1
+
+    def place(identifier: Identifier) -> tuple[int, bool]:
+        rank = ranks.get(identifier.type, other if identifier.type else untyped)
+        return rank, identifier.authority != authority
+
+    return min(found, key=place)
+
+
+def _identifier(repetition: Repetition, authority: str, strip_zeros: bool) -> Identifier | None:  # noqa: FBT001 -- as above
+    number = (repetition.get(1) or "").strip()
+    if number in _ABSENT:
+        return None
+    if strip_zeros:
+        number = number.lstrip("0") or "0"
+    assigner = said(repetition.get(4, 1)) or said(repetition.get(4, 2)) or authority
+    return Identifier(assigner, number, said(repetition.get(5)))
+
+
+def said(text: str | None) -> str:
+    """What a place says: absent, empty and deleted (`""`) all say nothing where only a value counts."""
+    return "" if text is None or text == '""' else text.strip()
+
+
+def linked(found: Sequence[Identifier], prefer: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Pairs of keys that one PID lists together and that therefore are one patient; none where it lists one.
+
+    Only types of `prefer` with an authority count: a social security or account number joins nobody. Two numbers of one
+    type and one authority are never linked by being listed: that is what a merge says.
+    """
+    listed: dict[tuple[str, str], Identifier | None] = {}
+    for identifier in found:
+        if identifier.type in prefer and identifier.authority:
+            slot = (identifier.authority, identifier.type)
+            listed[slot] = None if slot in listed else identifier
+    keys = [identifier.key for identifier in listed.values() if identifier is not None]
+    return tuple((keys[0], other) for other in keys[1:])
+
+
+class Clusters:
+    """Which identifiers are one patient, as the identity log says; immutable, made by `Clusters.of`."""
+
+    __slots__ = ("_clusters",)
+
+    def __init__(self, clusters: Mapping[str, frozenset[str]]) -> None:
+        self._clusters = clusters
+
+    def __repr__(self) -> str:
+        return f"<Clusters of {len(self._clusters)} identifiers>"
+
+    @classmethod
+    def of(cls, events: Iterable[IdentityEvent]) -> "Clusters":
+        """Fold the log in its order: `unlink` of two identifiers takes back every `link` and `merge` between them.
+
+        A merge before the patient exists is the same row as any (D4), and an unmerge leaves what others links hold.
+        """
+        pairs: dict[tuple[str, str], None] = {}
+        for event in sorted(events, key=lambda row: (row.entry, row.run, row.ordinal)):
+            pair = (event.a, event.b) if event.a <= event.b else (event.b, event.a)
+            if event.event == "unlink":
+                pairs.pop(pair, None)
+            else:
+                pairs[pair] = None
+        return cls(_united(pairs))
+
+    def cluster(self, key: str) -> frozenset[str]:
+        """Every identifier of the same patient, itself included."""
+        return self._clusters.get(key) or frozenset((key,))
+
+
+def _united(pairs: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
+    parents: dict[str, str] = {}
+
+    def root(key: str) -> str:
+        top = key
+        while parents.setdefault(top, top) != top:
+            top = parents[top]
+        while parents[key] != top:
+            parents[key], key = top, parents[key]
+        return top
+
+    for a, b in pairs:
+        parents[root(a)] = root(b)
+    members: dict[str, set[str]] = {}
+    for key in parents:
+        members.setdefault(root(key), set()).add(key)
+    return {key: cluster for group in members.values() for cluster in (frozenset(group),) for key in group}
