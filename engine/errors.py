@@ -1,4 +1,4 @@
-"""The four exceptions of the engine, named by their consequence.
+"""The exceptions of the engine, named by their consequence.
 
 No message of any of them ever holds content of an HL7 message: they name places (`OBR-4.1`), codes of ours and wishes.
 """
@@ -38,3 +38,14 @@ class StepError(BackstoryError):
         self.step = step
         self.path = path
         self.problem = problem
+
+
+class StoreRefused(BackstoryError):
+    """A database refused these values (too large, not encodable, there already): the same commit can never succeed (D6).
+
+    The text names the kind of refusal, `store refused: OverflowError`, never a value.
+    """
+
+
+class StoreBroken(BackstoryError):
+    """A database file can no longer be relied on (I/O error, damage, another writer): the process must end."""

@@ -39,6 +39,9 @@ class Received(NamedTuple):
     identity: bytes  # MSH-3, MSH-4, MSH-10 joined by NUL: what the dedupe key is made of; b"" = never a duplicate
     partition: int = 0
 
+    def __repr__(self) -> str:
+        return f"Received({self.listener}, {self.kind.name}, {len(self.body)} bytes, {self.answer!r})"
+
 
 class Appended(NamedTuple):
     """Where a frame went. A duplicate has the first one's position and its answer."""
@@ -63,6 +66,9 @@ class Entry(NamedTuple):
     answer: str
     flags: str
     sha256: bytes
+
+    def __repr__(self) -> str:
+        return f"Entry({self.position}, {self.listener}, {self.kind.name}, {len(self.body)} bytes, {self.answer!r})"
 
 
 class LogWriter(Protocol):
@@ -133,7 +139,10 @@ class Attempt(NamedTuple):
     at: int
     decision: Decision
     answer: str  # "AA", "AE 207", "no answer", "connection refused": fixed words and codes
-    key: str = ""  # patient key, needed for PARKED
+    key: str = ""  # patient key, needed for PARKED; kept in the parked table only, "" when read back
+
+    def __repr__(self) -> str:
+        return f"Attempt({self.destination}/{self.lane} {self.seq}, {self.decision.name}, {self.answer!r})"
 
 
 class WireWriter(Protocol):
@@ -152,7 +161,11 @@ class WireWriter(Protocol):
         ...
 
     def parked_decided(self, attempt: Attempt) -> None:
-        """A released parked row was attempted: record it and, unless RETRY, take it from the parked table."""
+        """A released parked row was attempted: record it; it stays for RETRY, is set aside again for PARKED, else goes."""
+        ...
+
+    def command(self, command_id: str) -> None:
+        """Note the operator's command that this transaction carries out (D17); a repeat changes nothing."""
         ...
 
 
@@ -165,6 +178,9 @@ class Parked(NamedTuple):
     key: str
     at: int
     released: bool
+
+    def __repr__(self) -> str:
+        return f"Parked({self.destination}/{self.lane} {self.seq}, released={self.released})"
 
 
 class WireReader(Protocol):
@@ -201,6 +217,9 @@ class Journal(LogReader, WireReader, Protocol):
 
     def command_done(self, command_id: str) -> bool: ...
     def close(self) -> None: ...
+    def checkpoint(self) -> None:
+        """Between batches, after the answers went out: upkeep of the file when it is due; cheap when it is not."""
+        ...
 
 
 class Cursor(NamedTuple):
@@ -247,6 +266,9 @@ class Outgoing(NamedTuple):
     configuration: str = ""
     created: int = 0
 
+    def __repr__(self) -> str:
+        return f"Outgoing({self.destination}/{self.lane}, entry {self.entry}, {self.channel}, {len(self.body)} bytes)"
+
 
 class Queued(NamedTuple):
     """An outbox row."""
@@ -265,6 +287,9 @@ class Queued(NamedTuple):
     configuration: str
     created: int
 
+    def __repr__(self) -> str:
+        return f"Queued({self.destination}/{self.lane} {self.seq}, entry {self.entry}, {len(self.body)} bytes)"
+
 
 class SearchKey(NamedTuple):
     """A way to find an entry: kind is patient, control_id, accession, placer, filler or visit."""
@@ -272,6 +297,9 @@ class SearchKey(NamedTuple):
     kind: str
     value: str
     entry: int
+
+    def __repr__(self) -> str:
+        return f"SearchKey({self.kind}, entry {self.entry})"
 
 
 class Deferred(NamedTuple):
@@ -285,6 +313,9 @@ class Deferred(NamedTuple):
     charset: str
     options: str  # JSON
     tries: int = 0
+
+    def __repr__(self) -> str:
+        return f"Deferred({self.id}, {self.job}, entry {self.entry}, {len(self.body)} bytes)"
 
 
 class OutcomeNote(NamedTuple):
@@ -316,6 +347,12 @@ class Commit(NamedTuple):
     notes: Sequence[OutcomeNote] = ()
     commands: Sequence[str] = ()  # ids of operator commands this commit carries out (D17)
     switches: Mapping[str, str] = {}  # site switches as rows: {"enrichment": "off"}
+
+    def __repr__(self) -> str:
+        places = ", ".join(f"{cursor.name}/{cursor.partition} at {cursor.position}" for cursor in self.cursors)
+        return (
+            f"Commit({places}: {len(self.outcomes)} outcomes, {len(self.facts)} facts, {len(self.outgoing)} outgoing)"
+        )
 
 
 class StoreReader(Protocol):
@@ -367,11 +404,18 @@ class Store(StoreReader, Protocol):
     """store.db for its one writer."""
 
     def commit(self, batch: Commit) -> None:
-        """Everything or nothing. Raises Retryable for a full disk or a busy file; the caller handles poison (D6)."""
+        """Everything or nothing; the cursors must stand where this writer left them.
+
+        Raises Retryable for a full disk or a busy file, StoreRefused for values that can never be stored (the caller
+        goes one by one, D6), StoreBroken when the file is damaged or a cursor was moved by somebody else.
+        """
         ...
 
     def trim_outbox(self, destination: str, lane: int, upto: int, limit: int) -> int:
-        """Delete rows with seq <= upto; the caller has read `done` from the journal."""
+        """Delete the oldest rows with seq <= upto, at most `limit`; the caller has read `done` from the journal."""
         ...
 
     def close(self) -> None: ...
+    def checkpoint(self) -> None:
+        """Between batches: upkeep of the file when it is due; cheap when it is not."""
+        ...

@@ -38,3 +38,6 @@ class Order(NamedTuple):
     entry: int  # position of the message that said it last
     received: int
     listener: str
+
+    def __repr__(self) -> str:
+        return f"Order(entry {self.entry}, {self.control} {self.state})"

@@ -43,6 +43,9 @@ class Fact(NamedTuple):
     source: str  # listener that received it
     quote: str  # the words quoted when the fact is shown, kept here because the entry may be pruned
 
+    def __repr__(self) -> str:
+        return f"Fact({self.entry}:{self.run}:{self.ordinal}:{self.kind}, {self.path})"
+
 
 class Demographics(NamedTuple):
     """What the PID says about who this is; compared by the identity guard (D13b)."""
@@ -51,3 +54,6 @@ class Demographics(NamedTuple):
     given: str
     birth_date: str  # YYYYMMDD as far as sent
     sex: str
+
+    def __repr__(self) -> str:
+        return "Demographics(...)"

@@ -4,13 +4,12 @@ An identifier is (authority, id, type). Identity is a log of events over identif
 follows from the log, and nothing that was stored under an identifier ever moves.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from engine.hl7.message import Repetition, Segment
+from engine.hl7.printable import printable
 
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\\]")
 _ABSENT = ("", '""', None)
 
 
@@ -26,6 +25,9 @@ class Identifier(NamedTuple):
         r"""The text under which facts, orders and visits are stored: `HOSP|MR|12345`, controls written as \xNN."""
         return f"{_part(self.authority)}|{_part(self.type)}|{_part(self.id)}"
 
+    def __repr__(self) -> str:
+        return f"Identifier({self.authority}|{self.type}|...)"
+
 
 class IdentityEvent(NamedTuple):
     """One row of the identity log: `link`, `unlink`, `merge` (a into b)."""
@@ -38,22 +40,13 @@ class IdentityEvent(NamedTuple):
     b: str
     received: int
 
-
-def printable(text: str) -> str:
-    r"""A text that any database can hold as a key: controls, lone surrogates and the backslash as `\xNN` or `\uNNNN`."""
-    return _UNPRINTABLE.sub(_escaped, text)
+    def __repr__(self) -> str:
+        return f"IdentityEvent({self.entry}:{self.run}:{self.ordinal}, {self.event})"
 
 
 def _part(text: str) -> str:
     """A part of a key; a bar inside it is escaped too, so that two identifiers never share a key."""
-    if text.isalnum():
-        return text
-    return printable(text).replace("|", "\\x7c")
-
-
-def _escaped(found: re.Match[str]) -> str:
-    code = ord(found[0])
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    return text if text.isalnum() else printable(text).replace("|", "\\x7c")
 
 
 def identifiers(pid: Segment | None, authority: str, strip_zeros: bool = False) -> list[Identifier]:  # noqa: FBT001, FBT002 -- a setting of the listener

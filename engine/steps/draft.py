@@ -21,6 +21,9 @@ class StoreFacts(NamedTuple):
     facts: tuple[Fact, ...]
     snapshots: tuple[tuple[str, str], ...] = ()
 
+    def __repr__(self) -> str:
+        return f"StoreFacts({len(self.facts)} facts, {len(self.snapshots)} snapshots)"
+
 
 class Identify(NamedTuple):
     """Append to the identity log."""
@@ -41,6 +44,9 @@ class Defer(NamedTuple):
     message: bytes
     charset: str
     options: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return f"Defer({self.job}, {len(self.message)} bytes)"
 
 
 class Alert(NamedTuple):
@@ -65,6 +71,9 @@ class Shown(NamedTuple):
     source: str  # the rule's literature
     origin: str  # "results entry 4711 OBX[3]-5, final, observed 2026-08-19 06:10"
 
+    def __repr__(self) -> str:
+        return f"Shown({self.rule}, {self.severity})"
+
 
 class Synopsis(NamedTuple):
     """What an order left with."""
@@ -73,6 +82,9 @@ class Synopsis(NamedTuple):
     shown: tuple[Shown, ...]
     headline: str
     as_of: int
+
+    def __repr__(self) -> str:
+        return f"Synopsis({len(self.shown)} findings)"
 
 
 class KeepSynopsis(NamedTuple):
