@@ -1,0 +1,138 @@
+"""What the extraction of facts shares: where a message came from, whom its parts are about, codes, times.
+
+Facts are read per person: a message may hold several PID, and a segment belongs to the PID before it, so that no fact is
+ever kept for somebody else.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from engine.hl7.datatypes import Dtm
+from engine.hl7.message import Message, Segment
+from engine.patient.concept import Concepts
+from engine.patient.fact import Fact
+
+__all__ = ["Coded", "Extracted", "Person", "Source", "coded", "instant", "marker", "persons", "said", "text_of"]
+
+_DAY = 86_400_000_000
+_QUOTE = 300  # characters of a quote; a document is quoted by its sentences, later
+
+
+class Source(NamedTuple):
+    """Where the facts of one person come from; times are UTC microseconds."""
+
+    patient: str  # Identifier.key
+    entry: int
+    run: int
+    listener: str
+    received: int
+    zone: str
+    sent: int  # MSH-7, or when it arrived: the version of what has none of its own
+    visit: str  # PV1-19
+    concepts: Concepts
+
+
+class Person(NamedTuple):
+    """A PID and the segments up to the next one."""
+
+    pid: Segment
+    segments: Sequence[Segment]
+
+
+class Extracted(NamedTuple):
+    """Facts with the sets (kind, scope) that are complete in the message, and fixed words about odd input."""
+
+    facts: list[Fact]
+    snapshots: list[tuple[str, str]]
+    flags: list[str]
+
+
+class Coded(NamedTuple):
+    """A coded element: the triple in a standard coding system where there is one, else the first (C26, T3).
+
+    Policies and rules go by standard codes, and a sender may put its own code first. `other` is the other triple.
+    """
+
+    code: str
+    text: str
+    system: str
+    other: tuple[str, str, str]
+    own: str  # what the sender put first: its code, else its text
+
+
+_NO_OTHER = ("", "", "")
+NOT_CODED = Coded("", "", "", _NO_OTHER, "")
+
+
+def persons(message: Message) -> Iterator[Person]:
+    """Each PID with what follows it; what stands before the first PID is about nobody."""
+    segments = message.segments
+    starts = [number for number, segment in enumerate(segments) if segment.name == "PID"]
+    for start, end in zip(starts, [*starts[1:], len(segments)], strict=True):
+        yield Person(segments[start], segments[start + 1 : end])
+
+
+def said(segment: Segment | None, field: int, component: int = 1) -> str:
+    """What a place says, without blanks at its ends; absent, empty and deleted (`""`) say nothing."""
+    raw = segment.raw_field(field) if segment is not None else None
+    if segment is None or not raw:
+        return ""
+    if raw.isalnum():  # ASCII letters and digits: neither separators nor escapes
+        return raw.decode("ascii") if component < 2 else ""
+    text = segment.get(field, component)
+    return "" if text is None or text == '""' else text.strip()
+
+
+def coded(segment: Segment, field: int, concepts: Concepts) -> Coded:
+    """Read a CE or CWE of six components."""
+    raw = segment.raw_field(field)
+    if not raw:
+        return NOT_CODED
+    first = (said(segment, field, 1), said(segment, field, 2), said(segment, field, 3))
+    if raw.count(segment.delimiters.component_byte) < 3:
+        return Coded(*first, _NO_OTHER, first[0] or first[1])
+    other = (said(segment, field, 4), said(segment, field, 5), said(segment, field, 6))
+    own = first[0] or first[1] or other[0] or other[1]
+    standard = other[0] and concepts.family(other[2]) and not (first[0] and concepts.family(first[2]))
+    if standard or not (first[0] or first[1]):
+        first, other = other, first
+    return Coded(first[0], first[1] or other[1], first[2], other, own)
+
+
+def text_of(code: Coded) -> str:
+    """The words for it, or its code."""
+    return code.text or code.code
+
+
+@lru_cache(maxsize=8192)
+def instant(text: str, zone: str) -> int:
+    """The start of a DTM in UTC microseconds; 0 where it is empty, deleted or none."""
+    if not text or text == '""':
+        return 0
+    time = Dtm.parse(text, zone)
+    return time.instant if time is not None else 0
+
+
+def sent(message: Message, zone: str, received: int) -> tuple[int, bool]:
+    """MSH-7, or when the message arrived, and whether MSH-7 claims a time more than a day ahead, which is not believed.
+
+    A version that lies in the future would stand above every correction for as long (T50).
+    """
+    time = instant(said(message.first("MSH"), 7), zone)
+    ahead = time > received + _DAY
+    return (received if ahead or not time else time), ahead
+
+
+def quoted(*parts: str) -> str:
+    """The parts that are there, joined by blanks and cut."""
+    return " ".join(part for part in parts if part)[:_QUOTE]
+
+
+def marker(source: Source, segment: Segment, kind: str, scope: str) -> Fact:
+    """The row after which older facts of this kind and scope no longer hold."""
+    return Fact(
+        *(source.patient, source.entry, source.run, segment.index * 100 + 99),
+        *("snapshot", "", "", "", kind, None, "", "", "", "", "", "", ""),
+        *(0, 0, source.sent, source.received, scope, kind, segment.name, source.listener, ""),
+    )

@@ -1,0 +1,129 @@
+"""Facts of an ADT: who the patient is (PID), allergies (AL1) and diagnoses (DG1), as whole sets (T25, T26)."""
+
+from collections.abc import Iterable, Sequence
+
+from engine.hl7.message import Segment
+from engine.patient.extract import Coded, Extracted, Source, coded, instant, marker, quoted, said, text_of
+from engine.patient.fact import Fact
+
+_DELETED = b'""'
+
+
+def demographics(source: Source, pid: Segment) -> Extracted:
+    """Who the patient is: text family name, value_text given name, code birth date, flag sex (context.demographics).
+
+    An empty place says nothing and a deleted one empties what was known; so `""` is kept as sent.
+    """
+    places = [_kept(pid, field, component) for field, component in ((5, 1), (5, 2), (7, 1), (8, 1))]
+    if not any(places):
+        return Extracted([], [], [])
+    family, given, birth_date, sex = places
+    fact = Fact(
+        *(source.patient, source.entry, source.run, pid.index * 100),
+        *("demographics", "", birth_date, "", family, None, "", given, "", "", sex, "", ""),
+        *(0, 0, source.sent, source.received, "", "PID", "PID", source.listener, ""),
+    )
+    return Extracted([fact, marker(source, pid, "demographics", "")], [("demographics", "")], [])
+
+
+def _kept(pid: Segment, field: int, component: int) -> str:
+    raw = pid.raw_field(field)
+    if raw == _DELETED:
+        return '""'
+    text = pid.get(field, component)
+    return text.strip() if text else ""
+
+
+def allergies(source: Source, rows: Sequence[Segment]) -> Extracted:
+    """The list of AL1: complete in each message that holds one; none of them says nothing, `""` in AL1-3 empties it."""
+    names = _Names()
+    facts = [fact for number, row in enumerate(rows, 1) if (fact := _allergy(source, row, number, names))]
+    return _whole(source, rows, "allergy", "", facts)
+
+
+def _allergy(source: Source, row: Segment, number: int, names: "_Names") -> Fact | None:
+    code = coded(row, 3, source.concepts)
+    if not text_of(code):
+        return None
+    concept, certainty = _named(source, "allergy", code)
+    reactions = ", ".join(filter(None, (_reaction(part.get(1), part.get(2)) for part in row.repetitions(5))))
+    severity = said(row, 4).upper()
+    return Fact(
+        *(source.patient, source.entry, source.run, row.index * 100),
+        *("allergy", concept, code.code, code.system, code.text, None, "", reactions, "", "", severity, "", certainty),
+        *(instant(said(row, 6), source.zone), 0, source.sent, source.received, ""),
+        *(names.key(code), f"AL1[{number}]-3", source.listener, quoted(text_of(code), severity, reactions)),
+    )
+
+
+def _reaction(code: str | None, text: str | None) -> str:
+    return next((word.strip() for word in (text, code) if word and word != '""'), "")
+
+
+def diagnoses(source: Source, rows: Sequence[Segment]) -> Extracted:
+    """The list of DG1, complete for its visit: an update of an old encounter never erases current problems (3.0.24)."""
+    names = _Names()
+    facts = [fact for number, row in enumerate(rows, 1) if (fact := _diagnosis(source, row, number, names))]
+    return _whole(source, rows, "problem", source.visit, facts)
+
+
+def _diagnosis(source: Source, row: Segment, number: int, names: "_Names") -> Fact | None:
+    code = coded(row, 3, source.concepts)
+    text = code.text or said(row, 4)
+    if not (code.code or text) or said(row, 21) == "D":
+        return None
+    code = code._replace(text=text, system=code.system or said(row, 2))
+    concept, certainty = _named(source, "problem", code)
+    observed = instant(said(row, 5), source.zone) or instant(said(row, 19), source.zone)
+    return Fact(
+        *(source.patient, source.entry, source.run, row.index * 100),
+        *("problem", concept, code.code, code.system, text, None, "", said(row, 6), "", "", "", "", certainty),
+        *(observed, 0, source.sent, source.received, source.visit),
+        *(f"{source.visit}|{names.key(code)}", f"DG1[{number}]-3", source.listener, quoted(code.code, text)),
+    )
+
+
+def _named(source: Source, kind: str, code: Coded) -> tuple[str, str]:
+    """Concept and certainty; two codings that name two concepts name none."""
+    stated = source.concepts.statement(kind, code.code, code.system, code.text)
+    if not code.other[0] and not code.other[1]:
+        return stated.concept, stated.certainty
+    other = source.concepts.statement(kind, code.other[0], code.other[2], code.other[1])
+    certainty = stated.certainty or other.certainty
+    if certainty == "none_known":
+        return "", certainty
+    if stated.concept and other.concept and stated.concept != other.concept:
+        return "", certainty
+    return stated.concept or other.concept, certainty
+
+
+def _whole(source: Source, rows: Sequence[Segment], kind: str, scope: str, facts: list[Fact]) -> Extracted:
+    """The facts with the marker that makes them the whole set; rows that say nothing at all replace nothing."""
+    if not rows:
+        return Extracted([], [], [])
+    if not facts and not _all_deleted(rows):
+        return Extracted([], [], [f"{kind}_list_says_nothing {rows[0].name}"])
+    return Extracted([*facts, marker(source, rows[0], kind, scope)], [(kind, scope)], [])
+
+
+def _all_deleted(rows: Iterable[Segment]) -> bool:
+    """Whether every row deletes: `""` in the third field, or DG1-21 D."""
+    return all(
+        row.raw_field(3) == _DELETED or row.get(3, 1) == '""' or (row.name == "DG1" and said(row, 21) == "D")
+        for row in rows
+    )
+
+
+class _Names:
+    """Keys of the rows of one list: a row that is named twice keeps both, since severities may differ."""
+
+    __slots__ = ("_seen",)
+
+    def __init__(self) -> None:
+        self._seen: dict[str, int] = {}
+
+    def key(self, code: Coded) -> str:
+        name = f"{code.system}:{code.code}" if code.code else code.text.upper()
+        times = self._seen.get(name, 0) + 1
+        self._seen[name] = times
+        return name if times == 1 else f"{name}#{times}"
