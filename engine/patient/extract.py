@@ -131,8 +131,10 @@ def quoted(*parts: str) -> str:
 
 def marker(source: Source, segment: Segment, kind: str, scope: str) -> Fact:
     """The row after which older facts of this kind and scope no longer hold."""
-    return Fact(
-        *(source.patient, source.entry, source.run, segment.index * 100 + 99),
-        *("snapshot", "", "", "", kind, None, "", "", "", "", "", "", ""),
-        *(0, 0, source.sent, source.received, scope, kind, segment.name, source.listener, ""),
+    return Fact._make(
+        (
+            *(*source[:3], segment.index * 100 + 99),
+            *("snapshot", "", "", "", kind, None, "", "", "", "", "", "", ""),
+            *(0, 0, source.sent, source.received, scope, kind, segment.name, source.listener, ""),
+        )
     )

@@ -18,10 +18,12 @@ def demographics(source: Source, pid: Segment) -> Extracted:
     if not any(places):
         return Extracted([], [], [])
     family, given, birth_date, sex = places
-    fact = Fact(
-        *(source.patient, source.entry, source.run, pid.index * 100),
-        *("demographics", "", birth_date, "", family, None, "", given, "", "", sex, "", ""),
-        *(0, 0, source.sent, source.received, "", "PID", "PID", source.listener, ""),
+    fact = Fact._make(
+        (
+            *(*source[:3], pid.index * 100),
+            *("demographics", "", birth_date, "", family, None, "", given, "", "", sex, "", ""),
+            *(0, 0, source.sent, source.received, "", "PID", "PID", source.listener, ""),
+        )
     )
     return Extracted([fact, marker(source, pid, "demographics", "")], [("demographics", "")], [])
 
@@ -48,11 +50,27 @@ def _allergy(source: Source, row: Segment, number: int, names: "_Names") -> Fact
     concept, certainty = _named(source, "allergy", code)
     reactions = ", ".join(filter(None, (_reaction(part.get(1), part.get(2)) for part in row.repetitions(5))))
     severity = said(row, 4).upper()
-    return Fact(
-        *(source.patient, source.entry, source.run, row.index * 100),
-        *("allergy", concept, code.code, code.system, code.text, None, "", reactions, "", "", severity, "", certainty),
-        *(instant(said(row, 6), source.zone), 0, source.sent, source.received, ""),
-        *(names.key(code), f"AL1[{number}]-3", source.listener, quoted(text_of(code), severity, reactions)),
+    return Fact._make(
+        (
+            *(*source[:3], row.index * 100),
+            *(
+                "allergy",
+                concept,
+                code.code,
+                code.system,
+                code.text,
+                None,
+                "",
+                reactions,
+                "",
+                "",
+                severity,
+                "",
+                certainty,
+            ),
+            *(instant(said(row, 6), source.zone), 0, source.sent, source.received, ""),
+            *(names.key(code), f"AL1[{number}]-3", source.listener, quoted(text_of(code), severity, reactions)),
+        )
     )
 
 
@@ -75,11 +93,13 @@ def _diagnosis(source: Source, row: Segment, number: int, names: "_Names") -> Fa
     code = code._replace(text=text, system=code.system or said(row, 2))
     concept, certainty = _named(source, "problem", code)
     observed = instant(said(row, 5), source.zone) or instant(said(row, 19), source.zone)
-    return Fact(
-        *(source.patient, source.entry, source.run, row.index * 100),
-        *("problem", concept, code.code, code.system, text, None, "", said(row, 6), "", "", "", "", certainty),
-        *(observed, 0, source.sent, source.received, source.visit),
-        *(f"{source.visit}|{names.key(code)}", f"DG1[{number}]-3", source.listener, quoted(code.code, text)),
+    return Fact._make(
+        (
+            *(*source[:3], row.index * 100),
+            *("problem", concept, code.code, code.system, text, None, "", said(row, 6), "", "", "", "", certainty),
+            *(observed, 0, source.sent, source.received, source.visit),
+            *(f"{source.visit}|{names.key(code)}", f"DG1[{number}]-3", source.listener, quoted(code.code, text)),
+        )
     )
 
 

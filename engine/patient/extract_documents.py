@@ -41,7 +41,8 @@ def split(source: Source, group: Group) -> tuple[list[tuple[int, Segment]], list
         return group.observations, []
     repeated = Counter(obx.raw_field(3) for _, obx in group.observations)
     mixed = not kinds <= _TEXTS | _ENCAPSULATED
-    values, lines = [], []
+    values: list[tuple[int, Segment]] = []
+    lines: list[tuple[int, Segment]] = []
     for place in group.observations:
         is_line = _is_line(source, place[1], repeated[place[1].raw_field(3)], mixed=mixed)
         (lines if is_line else values).append(place)
@@ -106,11 +107,13 @@ def document(source: Source, event: str, txa: Segment, lines: Sequence[tuple[int
 
 def _fact(source: Source, segment: Segment, code: Coded, body: _Text, *, path: str, key: str) -> Fact:
     concept = source.concepts.concept_of("document", code.code, code.system, code.text)
-    return Fact(
-        *(source.patient, source.entry, source.run, segment.index * 100),
-        *("document", concept, code.code, code.system, code.text, None, "", body.text, "", "", "", body.status, ""),
-        *(source.sent, 0, source.sent, source.received, source.visit, key, path, source.listener),
-        quoted(text_of(code)),
+    return Fact._make(
+        (
+            *(*source[:3], segment.index * 100),
+            *("document", concept, code.code, code.system, code.text, None, "", body.text, "", "", "", body.status, ""),
+            *(source.sent, 0, source.sent, source.received, source.visit, key, path, source.listener),
+            quoted(text_of(code)),
+        )
     )
 
 

@@ -71,13 +71,22 @@ def _fact(source: Source, found: _Prescription) -> Fact | None:
     if not concept and (code.other[0] or code.other[1]):
         concept = source.concepts.concept_of("medication", code.other[0], code.other[2], code.other[1])
     path = f"{detail.name}[{found.number}]-{fields.code}"
-    return Fact(
-        *(source.patient, source.entry, source.run, detail.index * 100),
-        *("medication", concept, code.code, code.system, code.text),
-        *(dose.value if dose else None, dose.comparator if dose else ""),
-        *(f"{amount} {unit}".strip(), unit, "", "", status, ""),
-        *(start, end, source.sent, source.received, source.visit, _key(found, fields, code.code or code.text.upper())),
-        *(path, source.listener, quoted(text_of(code), amount, unit)),
+    return Fact._make(
+        (
+            *(*source[:3], detail.index * 100),
+            *("medication", concept, code.code, code.system, code.text),
+            *(dose.value if dose else None, dose.comparator if dose else ""),
+            *(f"{amount} {unit}".strip(), unit, "", "", status, ""),
+            *(
+                start,
+                end,
+                source.sent,
+                source.received,
+                source.visit,
+                _key(found, fields, code.code or code.text.upper()),
+            ),
+            *(path, source.listener, quoted(text_of(code), amount, unit)),
+        )
     )
 
 

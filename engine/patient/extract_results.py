@@ -93,17 +93,17 @@ def result(
     unit, reference = unit_of(obx), said(obx, 7, 0)
     kind, concept, unit, inferred = _named(source, code, unit, value, reference=reference, specimen=group.specimen)
     time = said(obx, 14) or order.time
-    certainty = ""
-    if concept == "preg_status":
-        kind, concept, certainty = _pregnancy(obx, words, status)
-    key = _key(order.number, code, obx, time, seen)
+    pregnant = concept == "preg_status"
+    kind, concept, certainty = _pregnancy(obx, words, status) if pregnant else (kind, concept, "")
     notes = "; ".join(group.notes.get(obx.index, ()))
     quote = quoted(text_of(code), words, unit, inferred, f"({notes})" if notes else "")
-    return Fact(
-        *(source.patient, source.entry, source.run, obx.index * 100, kind, concept, code.code, code.system, code.text),
-        *(value, comparator, words, unit, reference, said(obx, 8), status, certainty),
-        *(instant(time, source.zone) or source.sent, 0, order.version, source.received, source.visit),
-        *(key, f"OBX[{position}]-5", source.listener, quote),
+    return Fact._make(
+        (
+            *(*source[:3], obx.index * 100, kind, concept, code.code, code.system, code.text),
+            *(value, comparator, words, unit, reference, said(obx, 8), status, certainty),
+            *(instant(time, source.zone) or source.sent, 0, order.version, source.received, source.visit),
+            *(_key(order.number, code, obx, time, seen), f"OBX[{position}]-5", source.listener, quote),
+        )
     )
 
 
