@@ -41,12 +41,18 @@ class Carried(NamedTuple):
     places: tuple[str, ...]  # "OBR-13+NTE"
     headline: str
 
+    def __repr__(self) -> str:
+        return f"Carried({self.message!r}, {self.owned}, {len(self.headline)} characters)"
+
 
 class _Relevant(NamedTuple):
     """An OBR-13 to write; `lost` is the original text where the field cannot keep all of it (C23)."""
 
     value: bytes
     lost: str
+
+    def __repr__(self) -> str:
+        return f"_Relevant({len(self.value)} bytes, {len(self.lost)} characters lost)"
 
 
 class _Edit(NamedTuple):
@@ -55,6 +61,9 @@ class _Edit(NamedTuple):
     at: int
     name: str
     line: bytes
+
+    def __repr__(self) -> str:
+        return f"_Edit({self.name} at {self.at}, {len(self.line)} bytes)"
 
 
 def permitted(plan: Plan, profile: Profile) -> Plan:

@@ -26,6 +26,9 @@ class Subject(NamedTuple):
     sex: str  # as sent; "" = not sent
     birth_date: str  # YYYYMMDD as far as sent
 
+    def __repr__(self) -> str:
+        return f"Subject({self.exam.source}, inpatient={self.inpatient})"
+
 
 class Hit(NamedTuple):
     """A fact that a check selected, with what its line says beside it."""
@@ -36,6 +39,9 @@ class Hit(NamedTuple):
     stale: bool = False
     formula: str = ""
     reason: Fact | None = None
+
+    def __repr__(self) -> str:
+        return f"Hit({self.fact!r}, {len(self.others)} others, {len(self.series)} earlier)"
 
 
 class Case:
@@ -74,6 +80,9 @@ class Case:
         self.none_known: list[Fact] = []
         self.kinds: set[str] = set()  # of all facts stated, so that "none known" is not claimed beside a hidden one
         self._sort_out(context.current(), concepts)
+
+    def __repr__(self) -> str:
+        return f"Case({self.subject!r}, {len(self.by_concept)} concepts)"
 
     def facts(self, concepts: Sequence[str], kinds: Sequence[str]) -> list[Fact]:
         """Stated facts of these concepts and kinds, newest first."""

@@ -16,8 +16,17 @@ from engine.relevance.durations import spoken
 _FOLDED = str.maketrans("", "", " {}_[]")
 _POSITIVE = frozenset({"POS", "POSITIVE", "DETECTED", "REACTIVE", "PRESENT", "+", "PREGNANT", "YES"})
 _NEGATIVE = frozenset({"NEG", "NEGATIVE", "NOT DETECTED", "NON REACTIVE", "NONREACTIVE", "ABSENT", "-", "NO"})
-_BETWEEN_REACTIONS = re.compile(r"\s*[~;,&+/]\s*|\s+and\s+")
-_WORST = {"SV": 0, "MO": 1, "": 2, "U": 2, "MI": 3}  # table 0128; unknown is worse than mild
+_BETWEEN_REACTIONS = re.compile(r"\s*[~;,&+/]\s*|\s+(?:and|AND)\s+")
+# table 0128, and the words some feeds send instead
+_SEVERITIES = {
+    "SV": "severe",
+    "SEVERE": "severe",
+    "MO": "moderate",
+    "MODERATE": "moderate",
+    "MI": "mild",
+    "MILD": "mild",
+}
+_WORST = ("severe", "moderate", "", "mild")  # unknown is worse than mild
 _TINY = 1e-9  # 1.3 - 1.0 is 0.30000000000000004
 
 
@@ -82,7 +91,8 @@ class Rise(NamedTuple):
         return _newest(case, check, window, tuple(self.by)) is not None
 
     def limit(self) -> str:
-        amounts = " or ".join(f"{amount:g} {unit}" for unit, amount in self.by.items())
+        first = {amount: unit for unit, amount in reversed(list(self.by.items()))}  # one spelling of a unit is enough
+        amounts = " or ".join(f"{amount:g} {unit}" for amount, unit in sorted(first.items()))
         return f"risen {amounts} in {spoken(self.within)} or {self.ratio:g} times in {spoken(self.ratio_within)}"
 
     def _risen(self, latest: Fact, past: Fact) -> bool:
@@ -162,7 +172,7 @@ class Present(NamedTuple):
             return True
         mild = self.only_reactions or self.not_only_reactions
         only_mild = all(
-            fact.flag not in {"SV", "MO"} and (words := reactions(fact)) and mild.issuperset(words) for fact in facts
+            severity(fact) in {"", "mild"} and (words := reactions(fact)) and mild.issuperset(words) for fact in facts
         )
         return only_mild if self.only_reactions else not only_mild
 
@@ -181,9 +191,19 @@ class Active(NamedTuple):
         return "in use"
 
 
+def severity(fact: Fact) -> str:
+    """`severe`, `moderate`, `mild` of an allergy, or "" where it is not known."""
+    return _SEVERITIES.get(fact.flag.upper(), "")
+
+
 def reactions(fact: Fact) -> tuple[str, ...]:
     """The reactions of an allergy in lower case, in the order sent."""
-    return tuple(word for word in _BETWEEN_REACTIONS.split(fact.value_text.strip().lower()) if word)
+    return tuple(word.lower() for word in reactions_as_sent(fact))
+
+
+def reactions_as_sent(fact: Fact) -> tuple[str, ...]:
+    """The reactions of an allergy, one by one."""
+    return tuple(word for word in _BETWEEN_REACTIONS.split(fact.value_text.strip()) if word)
 
 
 def _overlaps(case: Case, fact: Fact, window: int) -> bool:
@@ -225,7 +245,7 @@ def _by_concept(facts: Iterable[Fact]) -> list[list[Fact]]:
 
 def _one_of(group: list[Fact]) -> Hit:
     if len(group) > 1 and group[0].kind == "allergy":
-        group = sorted(group, key=lambda fact: (_WORST.get(fact.flag, 2), not fact.value_text))
+        group = sorted(group, key=lambda fact: (_WORST.index(severity(fact)), not fact.value_text))
     return Hit(group[0], tuple(group[1:]))
 
 

@@ -27,6 +27,9 @@ class Finding(NamedTuple):
     missing: Missing | None = None
     heard: Heard | None = None
 
+    def __repr__(self) -> str:
+        return f"Finding({self.rule.id}, {self.severity}, {self.kind})"
+
     @property
     def abnormal(self) -> bool:
         """A measure outside its limit or flagged, or a reaction; presence and use are not."""

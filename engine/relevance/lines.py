@@ -6,11 +6,12 @@ from engine.hl7.escape import escape
 from engine.hl7.message import Message, Unencodable
 from engine.patient.fact import Fact
 from engine.relevance.case import Case
+from engine.relevance.conditions import reactions_as_sent
 from engine.relevance.dates import dtm
 from engine.relevance.profiles import Observation
 
 _ALLERGY_TYPES = frozenset({"DA", "FA", "MA", "MC", "EA", "AA", "PA", "LA"})  # table 0127
-_DRUGS = frozenset({"iodinated_contrast", "gadolinium_contrast"})
+_TYPES = {"iodinated_contrast": "DA", "iodine": "DA", "povidone_iodine": "DA", "seafood": "FA"}
 
 
 def plain(message: Message, text: str) -> str:
@@ -29,7 +30,7 @@ def note_line(message: Message, number: int, text: str) -> bytes:
 def allergy_line(message: Message, number: int, fact: Fact, case: Case) -> bytes:
     """AL1 as the feed said it: type, agent, severity, reactions, date of identification."""
     repeat = message.delimiters.repetition
-    reactions = repeat.join(_escaped(message, word) for word in fact.value_text.split("~") if word)
+    reactions = repeat.join(_escaped(message, word) for word in reactions_as_sent(fact))
     date = dtm(fact.observed, case)[:8] if fact.observed else ""
     agent = _coded(message, fact.code, fact.text, fact.system)
     return _line(message, "AL1", [str(number), _type(fact), agent, _escaped(message, fact.flag), reactions, date])
@@ -56,7 +57,7 @@ def encoded(message: Message, text: str, where: str) -> bytes:
 def _type(fact: Fact) -> str:
     if fact.reference in _ALLERGY_TYPES:
         return fact.reference
-    return "DA" if fact.concept in _DRUGS else ""
+    return _TYPES.get(fact.concept, "")
 
 
 def _coded(message: Message, code: str, text: str, system: str) -> str:

@@ -20,6 +20,9 @@ class Relevant(NamedTuple):
     ours: str
     original: str
 
+    def __repr__(self) -> str:
+        return f"Relevant({len(self.ours)} and {len(self.original)} characters)"
+
 
 def split_relevant(text: str) -> Relevant:
     """Our part and the clinician's part of an OBR-13, both without the mark."""

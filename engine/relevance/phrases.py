@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from engine.patient.fact import Fact
 from engine.relevance.case import Case, Hit, seen
 from engine.relevance.compiled import Check
-from engine.relevance.conditions import reactions
+from engine.relevance.conditions import reactions, severity
 from engine.relevance.dates import day, moment, year
 from engine.relevance.durations import spoken
 
@@ -19,7 +19,6 @@ _STATUS = {
     "I": "pending",
     "U": "final",
 }
-_SEVERITY = {"SV": "severe", "MO": "moderate", "MI": "mild"}
 _MEASURES = frozenset({"lab", "vital"})
 _DELIMITERS = str.maketrans({"|": "/", "^": " ", "~": ",", "\\": "/", "&": "+", "\r": " ", "\n": ";", "\t": " "})
 _UNIT = str.maketrans("", "", "{}[]_")
@@ -130,7 +129,7 @@ def _code(_case: Case, _check: Check, hit: Hit) -> str:
 
 
 def _severity(_case: Case, _check: Check, hit: Hit) -> str:
-    return _SEVERITY.get(hit.fact.flag, "")
+    return severity(hit.fact)
 
 
 def _reactions(_case: Case, _check: Check, hit: Hit) -> str:

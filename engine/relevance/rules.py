@@ -7,22 +7,17 @@ into line and column. What the engine runs is the `RuleSet` that `engine.relevan
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from engine.relevance.compiled import Agents, Check, ExamMatch, Known, Missing, Rule, RuleSet, compile_rules
-from engine.relevance.conditions import Active, Positive, Present, Rise, Value
-from engine.relevance.durations import EVER, microseconds
+from engine.relevance.clauses import Clause, ExamModel, KnownModel, Length, WhenModel
+from engine.relevance.compiled import Agents, Check, Missing, Rule, RuleSet, compile_rules
+from engine.relevance.durations import EVER
 from engine.relevance.templates import REFUSED_WORDS, Template, parse_template, refused_words
 
 __all__ = ["REFUSED_WORDS", "RuleFile", "RuleModel", "RuleSet", "parse_rule_files", "refused_words"]
 
 Severity = Literal["S", "I", "C"]  # safety, changes the interpretation, context
-Contrast = Literal["IOD", "GAD", "GADHEP", "IOD_POSSIBLE", "GAD_POSSIBLE", "WO"]
 Kind = Literal["allergy", "problem", "lab", "vital", "medication", "procedure", "device", "pregnancy"]
-
-
-def _duration(value: object) -> object:
-    return microseconds(value) if isinstance(value, str) else value
 
 
 def _template(value: object) -> object:
@@ -33,56 +28,17 @@ def _nothing(value: object) -> object:
     return None if value in {"", "null", "~"} else value
 
 
-Length = Annotated[int, BeforeValidator(_duration)]
 Text = Annotated[Template, BeforeValidator(_template)]
-Names = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-
-class SlotsModel(_Model):
-    """Values of an exam, any of each named slot."""
-
-    modality: tuple[str, ...] = ()
-    region: tuple[str, ...] = ()
-    contrast: tuple[Contrast, ...] = ()
-    special: tuple[str, ...] = ()
-
-
-class ExamModel(SlotsModel):
-    """One kind of exam that a rule is for: any value of each named slot, all named slots, none of `without`."""
-
-    without: SlotsModel = SlotsModel()
-    below_age: int | None = None
-
-    def compiled(self) -> ExamMatch:
-        slots = (self.modality, self.region, self.contrast, self.special)
-        barred = (self.without.modality, self.without.region, self.without.contrast, self.without.special)
-        return ExamMatch(tuple(map(frozenset, slots)), tuple(map(frozenset, barred)), self.below_age)
-
-
-class KnownModel(_Model):
-    """A fact that is known about the patient, used as a condition."""
-
-    concepts: Names
-    state: Literal["active", "ever"] = "active"
-    without: tuple[str, ...] = ()  # ...unless one of these is known as well
-    from_age: int = 0
-
-    def compiled(self) -> Known:
-        return Known(self.concepts, self.state == "active", frozenset(self.without), self.from_age)
-
-
-class WindowModel(_Model):
+class WindowModel(Clause):
     """How far to look back from the exam; `stale` marks what is older than an inpatient's shorter window (3.0.5)."""
 
     outpatient: Length
     inpatient: Length | None = None
 
 
-class PersonModel(_Model):
+class PersonModel(Clause):
     """Whom the rule is for; who cannot be told (sex or birth date not sent) is included, yet nothing is missed of them."""
 
     sex: tuple[str, ...] = ()
@@ -90,16 +46,18 @@ class PersonModel(_Model):
     to_age: int = 150
 
 
-class FactsModel(_Model):
+class FactsModel(Clause):
     """Which facts a check looks at."""
 
     kinds: Annotated[tuple[Kind, ...], Field(min_length=1)]
     concepts: tuple[str, ...] = ()
     certainty: Literal["stated", "none_known"] = "stated"
     alone: bool = False  # only where no other fact of these kinds is held
-    names: dict[str, str] = {}  # concept -> the word for it in {name}
+    names: dict[str, str] = Field(default_factory=dict)  # concept -> the word for it in {name}
     prefer: tuple[str, ...] = ()  # codes, best first, among values of one moment (T3)
-    last_resort: dict[str, str] = {}  # codes used only where they are the only ones -> their {formula}
+    last_resort: dict[str, str] = Field(
+        default_factory=dict
+    )  # codes used only where they are the only ones -> their {formula}
 
     @model_validator(mode="after")
     def _says_what(self) -> "FactsModel":
@@ -108,84 +66,14 @@ class FactsModel(_Model):
         return self
 
 
-class ValueModel(_Model):
-    """The newest number lies in a range; a comparator counts as all values it allows."""
-
-    op: Literal["value"]
-    above: float | None = None
-    at_least: float | None = None
-    below: float | None = None
-    at_most: float | None = None
-    units: tuple[str, ...] = ()  # a value in another unit is not judged
-
-    @model_validator(mode="after")
-    def _has_a_bound(self) -> "ValueModel":
-        if all(bound is None for bound in (self.above, self.at_least, self.below, self.at_most)):
-            raise ValueError("give a bound: above, at_least, below or at_most")
-        return self
-
-    def compiled(self) -> Value:
-        return Value(self.above, self.at_least, self.below, self.at_most, self.units)
-
-
-class RiseModel(_Model):
-    """The newest number has risen over an earlier one, by an amount or by a ratio."""
-
-    op: Literal["rise"]
-    by: dict[str, float]  # unit -> amount
-    within: Length
-    ratio: float
-    ratio_within: Length
-
-    def compiled(self) -> Rise:
-        return Rise(self.by, self.within, self.ratio, self.ratio_within)
-
-
-class PositiveModel(_Model):
-    """The newest result is positive, in words or as a number above a bound."""
-
-    op: Literal["positive"]
-    above: float
-
-    def compiled(self) -> Positive:
-        return Positive(self.above)
-
-
-class PresentModel(_Model):
-    """Such a fact is known, one finding for each concept; reactions tell an intolerance from an allergy (T32)."""
-
-    op: Literal["present"]
-    state: Literal["active", "ever"] = "active"
-    only_reactions: tuple[str, ...] = ()
-    not_only_reactions: tuple[str, ...] = ()
-
-    def compiled(self) -> Present:
-        only, other = (
-            frozenset(word.lower() for word in words) for words in (self.only_reactions, self.not_only_reactions)
-        )
-        return Present(self.state == "active", only, other)
-
-
-class ActiveModel(_Model):
-    """The period of use overlaps the rule's window (3.0.15), one finding for each concept."""
-
-    op: Literal["active"]
-
-    def compiled(self) -> Active:
-        return Active()
-
-
-WhenModel = Annotated[ValueModel | RiseModel | PositiveModel | PresentModel | ActiveModel, Field(discriminator="op")]
-
-
-class RenderModel(_Model):
+class RenderModel(Clause):
     """How a finding reads: `h64` in the headline (none: not there), `line` in the note."""
 
     h64: Text | None = None
     line: Text
 
 
-class MissingModel(_Model):
+class MissingModel(Clause):
     """What is said where no usable value is known in the window and its feed was heard over all of it (D13)."""
 
     name: str
@@ -210,7 +98,7 @@ class MissingModel(_Model):
         )
 
 
-class CheckModel(_Model):
+class CheckModel(Clause):
     """One thing a rule looks for."""
 
     facts: FactsModel
@@ -225,7 +113,7 @@ class CheckModel(_Model):
     missing: MissingModel | None = None
 
 
-class RuleModel(_Model):
+class RuleModel(Clause):
     """A rule: for which exams, what it looks for, how it reads, and on whose word."""
 
     id: Annotated[str, Field(pattern=r"^R[0-9]{2,3}$")]
@@ -291,11 +179,11 @@ class RuleModel(_Model):
         )
 
 
-class RuleFile(_Model):
+class RuleFile(Clause):
     """One file of mappings/relevance/."""
 
     rules: tuple[RuleModel, ...] = ()
-    agents: dict[str, tuple[str, ...]] = {}
+    agents: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 def parse_rule_files(files: list[Any]) -> RuleSet:

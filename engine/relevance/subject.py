@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from engine.hl7.groups import OrderGroup
-from engine.hl7.message import Message, Segment
+from engine.hl7.message import Message
 from engine.order.exam import ExamTable, classify
 from engine.order.order import Exam
-from engine.order.reading import exam_time
+from engine.order.reading import exam_time, modality
 from engine.patient.context import PatientContext
 from engine.patient.fact import Demographics, Fact
+from engine.patient.identity import said
 from engine.relevance.case import Subject
 from engine.relevance.ownwords import split_relevant
 
@@ -24,14 +25,14 @@ def subject_of(
     pid, visit = message.first("PID"), message.first("PV1")
     stored = context.demographics or Demographics("", "", "", "")
     return Subject(
-        exam=_union([classify(group.detail, exams) for group in groups if group.detail is not None]),
+        exam=_union([classify(group.detail, exams, modality(group)) for group in groups if group.detail is not None]),
         scheduled=min(times, default=0),
         now=now,
         zone=zone,
-        inpatient=_text(visit, 2).upper() in _INPATIENT,
+        inpatient=said(visit.get(2, 1) if visit else None).upper() in _INPATIENT,
         text=_words(groups),
-        sex=_text(pid, 8).upper() or stored.sex.upper(),
-        birth_date=_text(pid, 7) or stored.birth_date,
+        sex=said(pid.get(8, 1) if pid else None).upper() or stored.sex.upper(),
+        birth_date=said(pid.get(7, 1) if pid else None) or stored.birth_date,
     )
 
 
@@ -49,12 +50,6 @@ def _words(groups: Sequence[OrderGroup]) -> str:
             text = group.detail.get(number) if group.detail else None
             said.append(split_relevant(text).original if text and number == 13 else text or "")
     return " ".join(said).upper()
-
-
-def _text(segment: Segment | None, field: int) -> str:
-    """The field's text; an absent segment, an absent field and a deleted value (`""`) all say nothing here."""
-    text = segment.get(field, 1) if segment else None
-    return "" if text is None or text == '""' else text
 
 
 def facts_of_order(message: Message, entry: int, now: int, source: str) -> tuple[Fact, ...]:

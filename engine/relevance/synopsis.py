@@ -21,12 +21,18 @@ class Item(NamedTuple):
     short: str
     line: str
 
+    def __repr__(self) -> str:
+        return f"Item({self.finding!r}, {len(self.line)} characters)"
+
 
 class Headline(NamedTuple):
     """The text, and the items in it."""
 
     text: str
     shown: tuple[Item, ...]
+
+    def __repr__(self) -> str:
+        return f"Headline({len(self.text)} characters, {len(self.shown)} shown)"
 
 
 def items(findings: Sequence[Finding], case: Case) -> tuple[Item, ...]:

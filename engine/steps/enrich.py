@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from engine.errors import StepError
 from engine.hl7.groups import OrderGroup, order_groups
 from engine.hl7.message import Message, Unencodable
-from engine.order.reading import order_number
+from engine.order.exam import classify
+from engine.order.lifecycle import OPEN, state_of
+from engine.order.reading import control, modality, order_number
 from engine.patient.context import PatientContext
 from engine.patient.guard import demographics, in_doubt
 from engine.relevance.carriers import Carried, Plan, permitted, write
@@ -22,13 +24,7 @@ from engine.relevance.subject import facts_of_order, subject_of
 from engine.relevance.synopsis import Item, items, origin, threshold
 from engine.steps.draft import Alert, Draft, KeepSynopsis, Shown, Synopsis
 from engine.steps.mappings import Mappings
-
-# order control (ORC-1) and status (ORC-5) of orders that are over or on their way out
-_OVER_CONTROL = frozenset({"CA", "CR", "DC", "DR", "OC", "OD", "OE"})
-_OVER_STATUS = frozenset({"CA", "CM", "DC"})
-_IDENTITY_IN_DOUBT = Alert(
-    "identity_in_doubt", "birth date and family name of the order both differ from the stored patient's"
-)
+from engine.steps.track_order import is_imaging
 
 
 class _Model(BaseModel):
@@ -120,11 +116,12 @@ carriers:
         if reason:
             return draft._replace(enrichment="withheld", flags=(*draft.flags, f"enrichment_withheld: {reason}"))
         message = without_own_notes(draft.message)
-        groups = [group for group in order_groups(message) if _enrichable(group)]
+        groups = [group for group in order_groups(message) if _enrichable(group, mappings)]
         if not groups:
             return draft._replace(enrichment="nothing")
-        if in_doubt(demographics(message.first("PID")), draft.context.demographics):
-            return draft._replace(enrichment="doubt", alerts=(*draft.alerts, _IDENTITY_IN_DOUBT))
+        doubt = _doubt(message, draft.context)
+        if doubt:
+            return draft._replace(enrichment="doubt", alerts=(*draft.alerts, Alert("identity_in_doubt", doubt)))
         return self._enriched(draft, message, groups, draft.context, mappings)
 
     def _enriched(
@@ -147,6 +144,15 @@ carriers:
         return _done(draft, groups, written, carried, case)
 
 
+def _doubt(message: Message, context: PatientContext) -> str:
+    """Why it is not sure whose facts these would be (D13b); "" = it is."""
+    if message.count("PID") > 1:
+        return "the order names more than one patient"
+    if in_doubt(demographics(message.first("PID")), context.demographics):
+        return "birth date and family name of the order both differ from the stored patient's"
+    return ""
+
+
 def _withheld(message: Message, mappings: Mappings) -> str:
     """Why the policy leaves the order as it came (D23); "" = it may be enriched."""
     order = message.first("ORC")
@@ -154,14 +160,13 @@ def _withheld(message: Message, mappings: Mappings) -> str:
     return mappings.policy.withholds(message.get("MSH-11.1") or "", message.get("PV1-16") or "", confidential)
 
 
-def _enrichable(group: OrderGroup) -> bool:
+def _enrichable(group: OrderGroup, mappings: Mappings) -> bool:
     """Whether the group is an imaging order that is neither cancelled nor done (T37)."""
-    if group.detail is None or group.detail.name != "OBR":
+    detail, order = group.detail, control(group)
+    if detail is None or detail.name != "OBR":
         return False
-    control = group.orc or group.shared_orc
-    if control is None:
-        return True
-    return (control.get(1) or "") not in _OVER_CONTROL and (control.get(5, 1) or "") not in _OVER_STATUS
+    is_open = order is None or state_of(order.get(1) or "", order.get(5, 1) or "") == OPEN
+    return is_open and is_imaging(group, classify(detail, mappings.exams, modality(group)))
 
 
 def _done(draft: Draft, groups: list[OrderGroup], written: tuple[Item, ...], carried: Carried, case: Case) -> Draft:

@@ -1,0 +1,95 @@
+"""Absent is not "none" (D13): a missing result is stated only where its feed was heard over the window."""
+
+import pytest
+
+
+def absent(story, exam, **more):
+    return [(i.finding.severity, i.short, i.line) for i in story.items(exam, more.pop("facts", []), **more)]
+
+
+def test_missing_where_the_feed_was_heard(story, exams) -> None:
+    """Both values are named, in the headline as well."""
+    assert absent(story, exams.biopsy, coverage=story.heard(), sex="M") == [
+        ("S", "!no INR 30 d", "no INR in 30 d (laboratory feed heard 09:10) [R32]"),
+        ("S", "!no platelets 30 d", "no platelets in 30 d (laboratory feed heard 09:10) [R32]"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("heard", "line"),
+    [
+        ({"since": "2026-08-01 07:00"}, "no INR received (laboratory feed since 01Aug) [R32]"),
+        ({"delayed": "2026-08-20 09:02"}, "INR not known; results delayed since 09:02 [R32]"),
+        ({"delayed": "2026-08-19 22:02"}, "INR not known; results delayed since 19Aug 22:02 [R32]"),
+        ({"last": "2026-08-18 06:02"}, "INR not known; laboratory silent since 18Aug 06:02 [R32]"),
+    ],
+)
+def test_otherwise_it_is_said_why_nothing_is_claimed(story, exams, heard, line) -> None:
+    """Never safety by itself, and never in the headline."""
+    found = absent(story, exams.biopsy, coverage=story.heard(**heard), sex="M")
+    assert found[0] == ("I", "", line)
+    assert all(severity == "I" and not short for severity, short, _ in found)
+
+
+def test_a_feed_never_heard_says_nothing(story, exams) -> None:
+    """Where no laboratory is connected, no line is added to any order."""
+    assert absent(story, exams.biopsy) == []
+
+
+def test_a_value_that_cannot_be_judged_is_no_value(story, exams) -> None:
+    """HEMOLYZED is a result and no INR; an INR inside the limit is one (T10)."""
+    clotted = [story.lab("inr", "HEMOLYZED", "2026-08-19 06:10"), story.lab("platelets", "210", "2026-08-19 06:10")]
+    found = absent(story, exams.biopsy, facts=clotted, coverage=story.heard(), sex="M")
+    assert [short for _, short, _ in found] == ["!no INR 30 d"]
+
+
+def test_hits_stand_before_what_is_missing(story, exams) -> None:
+    """Platelets of 20 are worse than an INR nobody measured."""
+    low = [story.lab("platelets", "20", "2026-08-19 06:10")]
+    found = absent(story, exams.biopsy, facts=low, coverage=story.heard(), sex="M")
+    assert [short for _, short, _ in found] == ["!platelets 20 (19Aug)", "!no INR 30 d"]
+
+
+def test_a_missing_egfr_is_no_safety_finding(story, exams) -> None:
+    """Without a risk it only changes the reading (R04 is another rule)."""
+    found = absent(story, exams.ct, coverage=story.heard())
+    assert found == [("I", "", "no eGFR in 90 d (laboratory feed heard 09:10) [R01]")]
+    assert absent(story, exams.ct, coverage=story.heard(), facts=[story.problem("dialysis")])[0][0] == "S"
+
+
+@pytest.mark.parametrize(
+    ("facts", "born", "found"),
+    [
+        (lambda _: [], "20000101", True),
+        (lambda s: [s.lab("hcg_urine", "NEGATIVE", "2026-08-19 06:10")], "20000101", False),
+        (lambda s: [s.lab("hcg_urine", "NEGATIVE", "2026-08-10 06:10")], "20000101", True),
+        (lambda s: [s.problem("hysterectomy", code="Z90.710")], "19800101", False),
+        (lambda s: [s.problem("menopause")], "19800101", True),
+        (lambda s: [s.problem("menopause")], "19730101", False),
+        (lambda _: [], "", False),
+    ],
+)
+def test_a_missing_pregnancy_test(story, exams, facts, born, found) -> None:
+    """72 h, unless uterus or age exclude it; menopause counts from 50 (rules.md 3.0.12)."""
+    shorts = [short for _, short, _ in absent(story, exams.ct, facts=facts(story), born=born, coverage=story.heard())]
+    assert ("!no hCG 72 h" in shorts) is found
+
+
+def test_no_pregnancy_test_is_missed_for_ultrasound_and_mr(story, exams) -> None:
+    """Neither guidance by ultrasound nor gadolinium asks for one (rules.md 3.0.13)."""
+    for exam in (exams.us_biopsy, exams.mr):
+        lines = [line for *_, line in absent(story, exam, born="20000101", coverage=story.heard())]
+        assert not any("hCG" in line for line in lines)
+
+
+def test_an_older_positive_test_is_shown_instead(story, exams) -> None:
+    """Its age beside it; it is not called missing."""
+    old = [story.lab("hcg_quant", "250", "2026-08-10 06:10", unit="mIU/mL")]
+    found = absent(story, exams.ct, facts=old, born="20000101", coverage=story.heard())
+    assert [short for *_, short, _ in found if "hCG" in short] == ["!hCG 250 (10Aug)"]
+
+
+def test_a_hidden_kind_is_never_missing(story, exams) -> None:
+    """What the policy hides may exist: nothing is claimed about it."""
+    hidden = type(story.policy)(hide={"kinds": ("lab",)})
+    assert absent(type(story)(story.rules, hidden), exams.biopsy, coverage=story.heard(), sex="M") == []
