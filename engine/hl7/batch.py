@@ -1,0 +1,107 @@
+"""Batches: one frame with FHS or BHS headers around several messages (chapter 2.10.3)."""
+
+from typing import NamedTuple
+
+from engine.errors import Unreadable
+from engine.hl7.msh import Msh, scan_msh
+
+_HEADERS = (b"FHS", b"BHS")
+_TRAILERS = (b"FTS", b"BTS")
+_BOM = b"\xef\xbb\xbf"
+
+
+class Batch(NamedTuple):
+    """The messages of a frame, byte for byte, and what its one answer repeats.
+
+    `control_id` is BHS-11, else FHS-11, else the first MSH-10 (D16). `problem` is empty or one sentence without
+    content: a count in BTS-1 or FTS-1 that is wrong, a member that is unreadable, lines outside of messages.
+    """
+
+    control_id: bytes
+    messages: tuple[bytes, ...]
+    problem: str
+
+    def __repr__(self) -> str:
+        """Without content."""
+        return f"<Batch of {len(self.messages)} messages>"
+
+
+def is_batch(raw: bytes) -> bool:
+    """Whether a frame begins with FHS or BHS, behind a byte order mark and blanks."""
+    return raw.startswith(_HEADERS) or raw.lstrip(b" \t\r\n\x0b").removeprefix(_BOM).startswith(_HEADERS)
+
+
+def split_batch(raw: bytes) -> Batch:
+    """Split a frame that begins with FHS or BHS; several batches in one file are one list of messages.
+
+    Trailers may be missing, and a count may be empty; one that is there must be right. Never raises.
+    """
+    reader = _Reader()
+    for line in raw.lstrip(b" \t\r\n\x0b").removeprefix(_BOM).splitlines(keepends=True):
+        reader.read(line)
+    return reader.batch()
+
+
+class _Reader:
+    """Takes a frame line by line; notes the first problem only."""
+
+    def __init__(self) -> None:
+        self._messages: list[list[bytes]] = []
+        self._ids = {b"FHS": b"", b"BHS": b""}
+        self._separator = b"|"
+        self._in_batch = 0  # messages since the last BHS
+        self._batches = 0  # BHS of this file
+        self._inside = False
+        self._problem = ""
+
+    def read(self, line: bytes) -> None:
+        name = line[:3]
+        if name == b"MSH":
+            self._messages.append([line])
+            self._in_batch += 1
+            self._inside = True
+        elif name in _HEADERS:
+            self._header(name, line)
+        elif name in _TRAILERS and line[3:4] in (self._separator, b"\r", b"\n", b""):
+            self._trailer(name, line)
+        elif self._inside:
+            self._messages[-1].append(line)
+        elif not line.isspace():
+            self._note("a line stands outside of the messages of the batch")
+
+    def _header(self, name: bytes, line: bytes) -> None:
+        self._inside = False
+        self._separator = line[3:4]
+        fields = line.rstrip(b"\r\n").split(self._separator) if self._separator.strip() else []
+        if not self._ids[name] and len(fields) > 10:
+            self._ids[name] = fields[10]
+        if name == b"BHS":
+            self._in_batch = 0
+            self._batches += 1
+
+    def _trailer(self, name: bytes, line: bytes) -> None:
+        self._inside = False
+        fields = line.rstrip(b"\r\n").split(self._separator) if self._separator else []
+        counted = self._in_batch if name == b"BTS" else self._batches or 1
+        stated = fields[1].strip() if len(fields) > 1 else b""
+        if stated and not (stated.isdigit() and int(stated[:9]) == counted):
+            what = "messages" if name == b"BTS" else "batches"
+            self._note(f"{name.decode('ascii')}-1 does not count the {counted} {what} before it")
+
+    def _note(self, problem: str) -> None:
+        self._problem = self._problem or problem
+
+    def batch(self) -> Batch:
+        messages = tuple(b"".join(lines) for lines in self._messages)
+        first: Msh | None = None
+        for number, message in enumerate(messages, 1):
+            try:
+                header = scan_msh(message)
+            except Unreadable:
+                self._note(f"message {number} of the batch has no MSH that can be read")
+            else:
+                first = first or header
+        if not messages:
+            self._note("the batch holds no message")
+        own = first.control_id if first else b""
+        return Batch(self._ids[b"BHS"] or self._ids[b"FHS"] or own, messages, self._problem)
