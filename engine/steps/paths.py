@@ -1,0 +1,32 @@
+"""Paths in the YAML of steps: read once, when the channel is loaded."""
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+
+from engine.errors import ConfigError
+from engine.hl7.path import Path
+
+STEP = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+def _path(value: object) -> Path:
+    if isinstance(value, Path):
+        return value
+    try:
+        return Path.parse(str(value))
+    except ConfigError as problem:
+        raise ValueError(str(problem)) from None
+
+
+def _field(value: object) -> Path:
+    path = _path(value)
+    if not path.field:
+        raise ValueError("the path names a whole segment where a field is wanted, such as OBR-4.1")
+    return path
+
+
+_AS_TEXT = PlainSerializer(str, return_type=str)
+_SCHEMA = WithJsonSchema({"type": "string", "examples": ["OBR-4.1", "OBX[2]-5", "PID-3(2).4"]})
+AnyPath = Annotated[Path, BeforeValidator(_path), _AS_TEXT, _SCHEMA]
+FieldPath = Annotated[Path, BeforeValidator(_field), _AS_TEXT, _SCHEMA]

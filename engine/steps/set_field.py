@@ -1,0 +1,38 @@
+"""Write a fixed value into a field."""
+
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel
+
+from engine.errors import StepError
+from engine.hl7.message import Unencodable
+from engine.steps.draft import Draft
+from engine.steps.mappings import Mappings
+from engine.steps.paths import STEP, FieldPath
+
+
+class SetField(BaseModel):
+    """Write a fixed text at a path; the text is data, so a delimiter in it is escaped."""
+
+    model_config = STEP
+
+    best_effort: ClassVar[bool] = False
+    needs_context: ClassVar[bool] = False
+    example: ClassVar[str] = """\
+step: set_field
+path: MSH-5
+value: PACS
+"""
+
+    step: Literal["set_field"]
+    because: str = ""
+    path: FieldPath
+    value: str
+
+    def apply(self, draft: Draft, mappings: Mappings) -> Draft:  # noqa: ARG002 - every step has this form
+        """The draft with the value. Raises StepError where the segment is missing or the charset cannot write it."""
+        try:
+            return draft._replace(message=draft.message.with_value(self.path, self.value))
+        except (LookupError, Unencodable):
+            problem = "the segment is missing, or the message's character set cannot write the value"
+            raise StepError("set_field", str(self.path), problem) from None
