@@ -113,6 +113,7 @@ class Rule(NamedTuple):
     id: str
     title: str
     exams: tuple[ExamMatch, ...]
+    by_age: bool  # whether any of them asks for the age
     sexes: frozenset[str]
     ages: tuple[int, int]
     agents: tuple[str, ...]

@@ -65,7 +65,8 @@ def _apply(
     rule: Rule, rules: RuleSet, case: Case, silence: Silence, held: set[str]
 ) -> tuple[list[Finding], list[Finding]]:
     unknown = unknown_kind(case.subject.exam)
-    if not (unknown or _fits(rule.exams, case)) or not _person(rule, case) or _named(rule, rules, case):
+    wrong_age = rule.by_age and not unknown and not _fits(rule.exams, case)
+    if wrong_age or not _person(rule, case) or _named(rule, rules, case):
         return [], []
     hits: list[Finding] = []
     absent: list[Finding] = []

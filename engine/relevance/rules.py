@@ -142,6 +142,7 @@ class RuleModel(Clause):
             id=self.id,
             title=self.title,
             exams=tuple(exam.compiled() for exam in self.exams),
+            by_age=any(exam.below_age is not None for exam in self.exams),
             sexes=frozenset(self.person.sex),
             ages=(self.person.from_age, self.person.to_age),
             agents=self.agents,

@@ -1,5 +1,6 @@
 """The step that writes the patient's story into an order: whole messages, and every reason to leave one alone."""
 
+import tarfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from engine.steps.draft import Draft, KeepSynopsis, Origin
 from engine.steps.enrich import Enrich
 from engine.steps.mappings import Mappings
 
-MAPPINGS = Path(__file__).parents[2] / "mappings"
+ROOT = Path(__file__).parents[2]
+MAPPINGS = ROOT / "mappings"
+CORPUS = ROOT.parent / "shared" / "corpus" / "hl7-dev.tar.gz"
 CHICAGO = ZoneInfo("America/Chicago")
 
 
@@ -439,3 +442,30 @@ def test_pregnancy_of_the_order_itself_is_shown(mappings: Mappings) -> None:
     text = STEP.apply(draft(order, facts=[]), mappings).message.get("OBR-13") or ""
     assert text.startswith("!pregnancy 20Aug")
     assert "no hCG" not in text
+
+
+@pytest.mark.corpus
+@pytest.mark.skipif(not CORPUS.exists(), reason="needs ../shared/corpus/hl7-dev.tar.gz")
+def test_public_messages_keep_all_their_own_bytes(mappings: Mappings) -> None:
+    """Take away what the step says it wrote, and every segment is as it came; a second time changes nothing."""
+    enriched = 0
+    with tarfile.open(CORPUS) as archive:
+        for member in archive:
+            file = archive.extractfile(member)
+            raw = file.read() if file else b""
+            if b"OBR|" not in raw or not raw.startswith(b"MSH"):
+                continue
+            before = draft(raw)
+            after = STEP.apply(before, mappings)
+            if after.enrichment != "done":
+                assert after.message.to_er7() == raw
+                continue
+            enriched += 1
+            back = after.message
+            for path in reversed([path for path in after.owned if "-" not in path]):
+                back = back.without(path)
+            own, left = before.message.segments, back.segments
+            assert [segment.name for segment in own] == [segment.name for segment in left]
+            assert all(one.raw == other.raw for one, other in zip(own, left, strict=True) if one.name != "OBR")
+            assert STEP.apply(draft(after.message.to_er7()), mappings).message == after.message
+    assert enriched > 100
