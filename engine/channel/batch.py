@@ -1,0 +1,241 @@
+"""A batch in memory: every entry through its channels in order, effects of the earlier visible to the later (D5).
+
+Running channels is pure, so a batch can be run again: that is how an order whose accession turns out to belong to
+another patient is taken out.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from engine.channel import operator_acts
+from engine.channel.contexts import Patients, changed
+from engine.channel.outcome import Outcome, Status
+from engine.channel.outgoing import Cause, DestinationRules, fits_all, outgoing
+from engine.channel.overlay import Overlay
+from engine.channel.ports import Commit, Cursor, Entry, Kind, OutcomeRow, StoreReader
+from engine.channel.read_entry import ReadEntry, read_entry
+from engine.channel.routes import Route
+from engine.channel.run import run
+from engine.hl7.message import Message
+from engine.steps.draft import Alert, KeepOrder
+
+if TYPE_CHECKING:
+    from engine.channel.process import State
+
+NO_CHANNEL = "no channel accepts it"
+OTHER_PATIENT = "the accession belongs to an order of another patient"
+
+
+class Done(NamedTuple):
+    """An outcome, and what a log line says about it beside the row."""
+
+    row: OutcomeRow
+    listener: str
+    control_id: bytes  # as it stands in MSH-10
+    alerts: tuple[Alert, ...]
+
+    def __repr__(self) -> str:
+        return f"Done({self.row.entry}, {self.row.channel!r}, {self.row.status})"
+
+
+class Batch:
+    """The rows that a batch of entries caused, and what became of its channels."""
+
+    def __init__(self, state: "State", store: StoreReader, now: int, elapsed: Callable[[], float]) -> None:
+        self._state = state
+        self._store = store
+        self._now = now
+        self._elapsed = elapsed
+        self._spans = dict(state.spans)
+        self._patients = Patients(store, self._spans, state.delayed_since)
+        self._stopped = {cursor.name for cursor in state.stopped()}
+        self._overlay = Overlay(self._patients, store)
+        self.failures = dict(state.failures)
+        self.done: list[Done] = []
+        self.stopped: tuple[Cursor, ...] = ()
+
+    @property
+    def delayed_since(self) -> int:
+        """Received time of the oldest entry that a stopped context channel has not seen, or 0."""
+        return self._patients.delayed_since
+
+    @classmethod
+    def run(
+        cls,
+        state: "State",
+        store: StoreReader,
+        entries: Sequence[Entry],
+        now: int,
+        elapsed: Callable[[], float],
+    ) -> "Batch":
+        """Run the channels over the entries; again without the orders that belong to somebody else."""
+        foreign: frozenset[int] = frozenset()
+        while True:
+            batch = cls(state, store, now, elapsed)
+            batch._run(entries, foreign)
+            found = batch._foreign_orders() - foreign
+            if not found:
+                return batch
+            foreign |= found
+
+    def commit(self, cursors: tuple[Cursor, ...]) -> Commit:
+        """Everything as one commit."""
+        overlay = self._overlay
+        return Commit(
+            cursors=cursors,
+            facts=overlay.facts,
+            snapshots=overlay.snapshots,
+            identity=overlay.identity,
+            orders=tuple({order.number: order for order in overlay.orders}.values()),
+            outcomes=[done.row for done in self.done],
+            keys=overlay.keys,
+            outgoing=overlay.outgoing,
+            synopses=overlay.synopses,
+            deferred=overlay.deferred,
+            coverage=changed(self._state.spans, self._spans),
+            notes=overlay.notes,
+        )
+
+    def _run(self, entries: Sequence[Entry], foreign: Collection[int]) -> None:
+        prepared = [read_entry(self._state.routes, entry) for entry in entries]
+        self._load(prepared)
+        for one in prepared:
+            self._overlay.keys += one.keys
+            self._entry(one, one.entry.position in foreign)
+
+    def _load(self, prepared: Iterable[ReadEntry]) -> None:
+        asked: set[str] = set()
+        wanted: set[str] = set()
+        patients: set[str] = set()
+        for one in prepared:
+            asked.update(key for pair in one.who.linked for key in pair)
+            if one.who.key and one.routes:
+                patients.add(one.who.key)
+                if any(route.needs_context for route in one.routes):
+                    wanted.add(one.who.key)
+        self._patients.load_identity(asked | wanted)
+        self._patients.load_facts(wanted)
+        self._overlay.load_digests(patients)
+
+    def _entry(self, one: ReadEntry, foreign: bool) -> None:  # noqa: FBT001 - whether this entry's order is another patient's
+        entry = one.entry
+        if entry.kind is Kind.OPERATOR:
+            note = operator_acts.read(entry)
+            if isinstance(note, str):
+                self._row(one, _nowhere(Status.FAILED, note))
+            else:
+                self._overlay.notes.append(note)
+                self._row(one, _nowhere(Status.TRANSFORMED, "note"))
+        elif one.message is None:
+            self._row(one, _nowhere(Status.FAILED, one.problem))
+        elif not one.routes:
+            self._row(one, _nowhere(Status.FILTERED, NO_CHANNEL))
+        else:
+            for route in one.routes:
+                if route.name not in self._stopped:
+                    self._channel(one, one.message, route, foreign)
+
+    def _channel(self, one: ReadEntry, message: Message, route: Route, foreign: bool) -> None:  # noqa: FBT001 - as above
+        context = self._patients.context(one.who.key) if route.needs_context and one.who.key else None
+        origin = one.feed.origin._replace(position=one.entry.position, received=one.entry.received)
+        outcome = run(
+            *(route.channel, message, context, self._state.routes.site.mappings, origin),
+            elapsed=self._elapsed,
+            enrich=self._state.enrich,
+            acceptable=route.acceptable,
+        )
+        if foreign and any(isinstance(effect, KeepOrder) for effect in outcome.effects):
+            outcome = _refused(outcome)
+        outcome = self._alerted(outcome)
+        self._overlay.take(one.entry, outcome, one.feed.history_from)
+        if outcome.message is not None and not one.feed.backfill:
+            self._queue(one, outcome, outcome.message)
+        self._row(one, outcome)
+        self._count(one.entry, route, outcome.status)
+
+    def _alerted(self, outcome: Outcome) -> Outcome:
+        """The outcome, with an alert where a destination cannot take the message and it leaves all the same (D1)."""
+        if outcome.message is None:
+            return outcome
+        problem = fits_all(outcome.message, self._destinations(outcome))
+        return outcome._replace(alerts=(*outcome.alerts, Alert("destination", problem))) if problem else outcome
+
+    def _destinations(self, outcome: Outcome) -> list[DestinationRules]:
+        rules = self._state.routes.site.config.destinations
+        return [rules[name] for name in outcome.destinations]
+
+    def _queue(self, one: ReadEntry, outcome: Outcome, message: Message) -> None:
+        site = self._state.routes.site
+        order = next((effect.order.number for effect in outcome.effects if isinstance(effect, KeepOrder)), "")
+        cause = Cause(
+            *(self._state.installation, one.entry.position, outcome.channel, 1, one.who.key, order),
+            *(site.hash, self._now),
+        )
+        for name in outcome.destinations:
+            self._overlay.outgoing.append(outgoing(message, name, site.config.destinations[name], cause))
+
+    def _row(self, one: ReadEntry, outcome: Outcome) -> None:
+        o = outcome
+        row = OutcomeRow(
+            *(one.entry.position, o.channel, 1, int(o.status), o.step, o.path, o.reason, o.enrichment),
+            *(" ".join(o.flags), " ".join(dict.fromkeys(alert.kind for alert in o.alerts))),
+            *(self._state.routes.site.hash, self._now),
+        )
+        self.done.append(Done(row, one.entry.listener, one.control_id, o.alerts))
+
+    def _count(self, entry: Entry, route: Route, status: Status) -> None:
+        if status is not Status.FAILED:
+            self.failures.pop(route.name, None)
+            return
+        failures = self.failures.get(route.name, 0) + 1
+        self.failures[route.name] = failures
+        if route.channel.stop_after and failures >= route.channel.stop_after:
+            self._stop(entry, route, failures)
+
+    def _stop(self, entry: Entry, route: Route, failures: int) -> None:
+        self._stopped.add(route.name)
+        self.failures.pop(route.name, None)
+        reason = f"{failures} messages failed in a row"
+        places = {partition: self._state.position(partition) for partition in range(self._state.partitions)}
+        places[entry.partition] = entry.position
+        self.stopped += tuple(
+            Cursor(route.name, partition, position, "stopped", reason, failures)
+            for partition, position in places.items()
+        )
+        if not route.to:
+            self._patients.delay(entry.received)
+
+    def _foreign_orders(self) -> set[int]:
+        """Entries whose order has an accession that an order of another patient holds."""
+        kept = self._overlay.orders
+        known = self._store.orders({order.number for order in kept}) if kept else {}
+        found = set()
+        for order in kept:
+            before = known.get(order.number)
+            if before is None or not order.accession or before.accession != order.accession:
+                known[order.number] = order
+            elif before.patient != order.patient and before.patient not in self._patients.cluster(order.patient):
+                found.add(order.entry)
+            else:
+                known[order.number] = order
+        return found
+
+
+def _nowhere(status: Status, reason: str) -> Outcome:
+    """The outcome of an entry that no channel saw."""
+    return Outcome("", status, None, (), (), reason=reason)
+
+
+def _refused(outcome: Outcome) -> Outcome:
+    alert = Alert("accession", OTHER_PATIENT)
+    return Outcome(
+        outcome.channel,
+        Status.FAILED,
+        None,
+        (),
+        (),
+        step="track_order",
+        path="OBR-18",
+        reason=OTHER_PATIENT,
+        alerts=(alert,),
+    )

@@ -1,0 +1,46 @@
+"""An entry on its way into a batch: read once, with the channels that take it and the values that find it."""
+
+from typing import NamedTuple
+
+from engine.channel.ports import Entry, Kind, SearchKey
+from engine.channel.routes import Feed, Route, Routes, Who
+from engine.channel.search_keys import search_keys
+from engine.errors import Unreadable
+from engine.hl7.message import Message
+
+_NOBODY = Who("", ())
+
+
+class ReadEntry(NamedTuple):
+    """An entry, read; `message` is None where channels have nothing to run over, and `problem` says why."""
+
+    entry: Entry
+    feed: Feed
+    message: Message | None = None
+    control_id: bytes = b""  # as it stands in MSH-10
+    who: Who = _NOBODY
+    routes: tuple[Route, ...] = ()
+    keys: tuple[SearchKey, ...] = ()
+    problem: str = ""
+
+    def __repr__(self) -> str:
+        return f"ReadEntry({self.entry.position}, {len(self.routes)} channels)"
+
+
+def read_entry(routes: Routes, entry: Entry) -> ReadEntry:
+    """Split the message and ask each channel of its listener whether it takes it."""
+    feed = routes.feed(entry.listener)
+    if entry.kind is Kind.OPERATOR:
+        return ReadEntry(entry, feed)
+    try:
+        # latin-1 decodes anything: what was quarantined for its charset can still be found
+        message = Message.parse(entry.body, entry.charset or "latin-1")
+        control_id = message.segments[0].raw_field(10) or b""
+        keys = tuple(search_keys(message, entry.position))
+        if entry.kind is Kind.QUARANTINED:
+            return ReadEntry(entry, feed, control_id=control_id, keys=keys, problem=entry.answer)
+        who = feed.who(message)
+        takers = tuple(route for route in feed.routes if route.channel.accepts(message))
+    except Unreadable:
+        return ReadEntry(entry, feed, problem=entry.answer or "unreadable")
+    return ReadEntry(entry, feed, message, control_id, who, takers, keys)
