@@ -7,14 +7,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from engine.channel.ports import Appended, JournalTransaction, Kind, Received
-from engine.channel.verdict import MAX_CONTROL_ID, ListenerRules, Verdict, verdict
+from engine.channel.verdict import ListenerRules, Verdict, verdict
 from engine.errors import Unreadable
 from engine.hl7.acknowledge import AckError, acknowledge
-from engine.hl7.batch import split_batch
+from engine.hl7.batch import Batch, is_batch, split_batch
 from engine.hl7.msh import Msh, scan_msh
 from engine.mllp.framing import KEPT_BYTES, Framed, FrameEvent, frame
 
-__all__ = ["Judged", "ListenerRules", "judge", "receive"]
+__all__ = ["Answer", "Judged", "ListenerRules", "judge", "receive"]
 
 # table 0357; the text is fixed and never a value of the message
 TEXTS = {
@@ -29,7 +29,7 @@ TEXTS = {
     "207": "Application internal error",
 }
 NOT_KEPT = "AR|207|"
-_BATCH = (b"FHS", b"BHS")
+_BLANK = b" \t\r\n\x0b\xef\xbb\xbf"
 
 
 class Judged(NamedTuple):
@@ -56,13 +56,22 @@ class Judged(NamedTuple):
         return _frame_answer(_asked(NOT_KEPT, self.msh), self.msh, self.now)
 
 
+class Answer(NamedTuple):
+    """What the sender gets and where its frame went (for a batch: where its first message went)."""
+
+    reply: bytes  # framed; empty when none is wanted
+    entry: int
+    duplicate: bool = False
+    control_id_reused: bool = False
+
+
 def judge(event: FrameEvent, rules: ListenerRules, peer: str, now: int) -> Judged:
     """Judge a frame (not EMPTY, not JUNK); pure; `now` in UTC microseconds is its received time."""
     raw = event.body
     if event.kind is Framed.CUT:
         cut = Received(rules.name, peer, now, raw[:KEPT_BYTES], "", Kind.QUARANTINED, "", event.flags, b"")
         return Judged((cut,), b"", None, now)
-    if raw.startswith(_BATCH) and event.kind is Framed.FRAME:
+    if event.kind is Framed.FRAME and is_batch(raw):
         return _judge_batch(event, rules, peer, now)
     try:
         msh = scan_msh(raw)
@@ -73,17 +82,22 @@ def judge(event: FrameEvent, rules: ListenerRules, peer: str, now: int) -> Judge
     return _judged(event, rules.name, peer, (msh, found, now))
 
 
-def receive(tx: JournalTransaction, batch: Sequence[Judged]) -> list[bytes]:
-    """Append the frames in order; returns their framed answers, to be written only after the transaction has ended."""
+def receive(tx: JournalTransaction, batch: Sequence[Judged]) -> list[Answer]:
+    """Append the frames in order; returns their answers, to be written only after the transaction has ended."""
     appended = tx.log.append([received for judged in batch for received in judged.received])
     if len(appended) == len(batch):
-        return [judged.answer((one,)) for judged, one in zip(batch, appended, strict=True)]
+        return [_answer(judged, (one,)) for judged, one in zip(batch, appended, strict=True)]
     answers = []
     at = 0
     for judged in batch:
-        answers.append(judged.answer(appended[at : at + len(judged.received)]))
+        answers.append(_answer(judged, appended[at : at + len(judged.received)]))
         at += len(judged.received)
     return answers
+
+
+def _answer(judged: Judged, appended: Sequence[Appended]) -> Answer:
+    first = appended[0]
+    return Answer(judged.answer(appended), first.position, first.duplicate, first.control_id_reused)
 
 
 def _judged(event: FrameEvent, listener: str, peer: str, found: tuple[Msh | None, Verdict, int]) -> Judged:
@@ -127,8 +141,6 @@ def _frame_answer(answer: str, msh: Msh | None, now: int) -> bytes:
     code, _, rest = answer.partition("|")
     number, _, location = rest.partition("|")
     error = AckError(number, location, TEXTS[number]) if number else None
-    if msh is not None and len(msh.control_id) > MAX_CONTROL_ID:
-        msh = msh._replace(control_id=msh.control_id[:MAX_CONTROL_ID])
     return frame(acknowledge(msh, code, now=_dtm(now // 1_000_000), control_id=str(now), error=error))
 
 
@@ -148,48 +160,34 @@ def _judge_batch(event: FrameEvent, rules: ListenerRules, peer: str, now: int) -
     """One answer for the whole frame: one entry for each message, or the whole frame quarantined."""
     batch = split_batch(event.body)
     bad = Verdict("AE", "102") if event.vt_at >= 0 else Verdict("AE", "100") if batch.problem else None
-    members: list[tuple[bytes, Msh, Verdict]] = []
-    for raw in batch.messages if bad is None else batch.messages[:1]:
-        try:
-            msh = scan_msh(raw)
-        except Unreadable:
-            bad = bad or Verdict("AE", "100")
-            break
-        found = verdict(raw, msh, rules)
-        members.append((raw, msh, found))
-        if found.code != "AA":
-            bad = bad or found._replace(code="AE")
-            break
-    mirrored = _mirrored(event.body, members[0][1] if members else None)
-    if bad is not None or not members:
-        return _judged(event, rules.name, peer, (mirrored, bad or Verdict("AE", "100"), now))
+    members = [] if bad else [(raw, scan_msh(raw)) for raw in batch.messages]
+    found = [verdict(raw, msh, rules) for raw, msh in members]
+    bad = bad or next((one._replace(code="AE") for one in found if one.code != "AA"), None)
+    mirrored = _mirrored(event.body, batch)
+    if bad is not None:
+        return _judged(event, rules.name, peer, (mirrored, bad, now))
     answer = _asked("AA", mirrored)
     entries = tuple(
         Received(
-            *(rules.name, peer, now, raw, found.charset, Kind.MESSAGE, answer),
-            _flags(event.flags, found._replace(flags=("batch", *found.flags)), answer),
+            *(rules.name, peer, now, raw, one.charset, Kind.MESSAGE, answer),
+            _flags(event.flags, one._replace(flags=("batch", *one.flags)), answer),
             _identity(raw, msh),
         )
-        for raw, msh, found in members
+        for (raw, msh), one in zip(members, found, strict=True)
     )
     return Judged(entries, _frame_answer(answer, mirrored, now), mirrored, now)
 
 
-def _mirrored(raw: bytes, first: Msh | None) -> Msh | None:
-    """What the one answer mirrors: the first message, with BHS-11, else FHS-11, else its MSH-10 as control id (D16)."""
-    headers = [line for line in raw.replace(b"\n", b"\r").split(b"\r", 4)[:4] if line[:3] in _BATCH]
-    scanned = [_header_as_msh(line) for line in reversed(headers)]  # BHS stands after FHS
-    found = next((header for header in scanned if header is not None and header.control_id), None)
-    if first is None:
-        return found or next((header for header in scanned if header is not None), None)
-    return first if found is None else first._replace(control_id=found.control_id)
-
-
-def _header_as_msh(line: bytes) -> Msh | None:
-    """Read FHS or BHS, whose first eight fields are those of MSH and whose control id is field 11."""
-    try:
-        header = scan_msh(b"MSH" + line[3:])
-    except Unreadable:
-        return None
-    nothing = {"type": b"", "processing": b"P", "version": b"2.5", "accept": b"", "application": b"", "charset": b""}
-    return header._replace(control_id=header.processing, **nothing)
+def _mirrored(raw: bytes, batch: Batch) -> Msh | None:
+    """What the one answer mirrors: the first message that is readable, else the header, with the batch's control id."""
+    for message in (*batch.messages[:1], b"MSH" + raw.lstrip(_BLANK)[3:]):
+        try:
+            msh = scan_msh(message)
+        except Unreadable:
+            continue
+        if message in batch.messages:
+            return msh._replace(control_id=batch.control_id)
+        # FHS and BHS share the first eight fields of MSH; the others mean something else
+        bare = msh._replace(type=b"", processing=b"", version=b"", accept=b"", application=b"", charset=b"")
+        return bare._replace(control_id=batch.control_id)
+    return None

@@ -1,0 +1,164 @@
+"""From a listener's frames to the journal thread and back: judging, back-pressure, counting."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from engine.app.events import ConnectionClosed, DuplicateReceived, Event, MessageRefused, control_id
+from engine.app.journal_thread import Intake, JournalThread, Unjudged
+from engine.channel.ports import Kind
+from engine.channel.receive import Answer, Judged, ListenerRules, judge
+from engine.mllp.connection import MllpConnection
+from engine.mllp.framing import FrameEvent
+from engine.mllp.listener import ConnectionRules, MllpListener
+
+LARGE = 64 * 1024  # bytes; above, the journal thread judges, so that the reactor never stalls
+HIGH_FRAMES, HIGH_BYTES = 4_096, 64 * 1024 * 1024  # waiting for the journal: above, nobody is read
+
+
+@dataclass(slots=True)
+class Waiting:
+    """Frames and bytes between the listeners and the journal."""
+
+    frames: int = 0
+    bytes: int = 0
+
+    @property
+    def high(self) -> bool:
+        return self.frames > HIGH_FRAMES or self.bytes > HIGH_BYTES
+
+    @property
+    def low(self) -> bool:
+        return self.frames <= HIGH_FRAMES // 2 and self.bytes <= HIGH_BYTES // 2
+
+
+class Port:
+    """One listener: its rules, its factory and what became of its frames."""
+
+    def __init__(self, rules: ListenerRules, limits: ConnectionRules, intake: "Listeners", log_control_id: str) -> None:
+        self.rules = rules
+        self.log_control_id = log_control_id
+        self.outcome: Counter[str] = Counter()  # accepted, quarantined, duplicates, control_ids_reused, not_kept
+        self._intake = intake
+        self.factory = MllpListener(limits, self._frame, self._fault, intake.reactor)
+        self.address = ("", 0)
+
+    def status(self) -> dict[str, Any]:
+        """The listener as `status` shows it."""
+        host, port = self.address
+        return {"host": host, "port": port, **self.factory.status(), **self.outcome}
+
+    def _frame(self, connection: MllpConnection, event: FrameEvent) -> None:
+        now, size = self._intake.wall(), len(event.body)
+        if size <= LARGE:
+            self._intake.take(Intake(connection, judge(event, self.rules, connection.peer, now), size))
+        else:
+            late = partial(judge, event, self.rules, connection.peer, now)
+            self._intake.take(Unjudged(connection, late, size))
+
+    def _fault(self, peer: str, reason: str) -> None:
+        self._intake.emit(ConnectionClosed(self.rules.name, peer, reason))
+
+
+class Listeners:
+    """All ports of the site, and what they have under way."""
+
+    def __init__(
+        self, thread: JournalThread, emit: Callable[[Event], None], wall: Callable[[], int], reactor: Any
+    ) -> None:
+        self.ports: dict[str, Port] = {}
+        self.emit = emit
+        self.wall = wall
+        self.reactor = reactor
+        self._thread = thread
+        self._waiting = Waiting()
+        self.paused: set[str] = set()  # why nobody is read: "queue", "journal"
+
+    def add(self, rules: ListenerRules, limits: ConnectionRules, log_control_id: str = "plain") -> Port:
+        """Prepare a listener; open it with `reactor.listenTCP(port, port.factory)`."""
+        port = self.ports[rules.name] = Port(rules, limits, self, log_control_id)
+        return port
+
+    def take(self, item: Intake | Unjudged) -> None:
+        """Hand a frame to the journal."""
+        waiting = self._waiting
+        waiting.frames += 1
+        waiting.bytes += item.size
+        if waiting.high:
+            self.pause("queue")
+        self._thread.put(item)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits for the journal."""
+        return self._waiting.frames == 0
+
+    def settle(self, intakes: Sequence[Intake], answers: Sequence[Answer]) -> None:
+        """What a commit has kept is answered."""
+        for intake, answer in zip(intakes, answers, strict=True):
+            intake.asker.answer(answer.reply)
+        self._settled(intakes)
+        for intake, answer in zip(intakes, answers, strict=True):
+            self._count(intake.judged, answer)
+
+    def refuse(self, intakes: Sequence[Intake]) -> None:
+        """What a commit could not keep is answered AR 207 or CR: the sender keeps it and sends it again."""
+        for asker, judged, _ in intakes:
+            asker.answer(judged.refusal())
+            self.ports[judged.received[0].listener].outcome["not_kept"] += 1
+        self._settled(intakes)
+
+    def drop(self, item: Unjudged) -> None:
+        """A frame that could not be judged: its connection is closed, since it cannot be answered."""
+        item.asker.fault("surprise", [])
+        item.asker.answer(b"")
+        self._waiting.frames -= 1
+        self._waiting.bytes -= item.size
+
+    def pause(self, why: str) -> None:
+        """Read from nobody while any reason to pause stands."""
+        if not self.paused:
+            for port in self.ports.values():
+                port.factory.pause()
+        self.paused.add(why)
+
+    def resume(self, why: str) -> None:
+        """This reason to pause is gone."""
+        if why in self.paused:
+            self.paused.remove(why)
+            if not self.paused:
+                for port in self.ports.values():
+                    port.factory.resume()
+
+    def _settled(self, intakes: Sequence[Intake]) -> None:
+        waiting = self._waiting
+        waiting.frames -= len(intakes)
+        waiting.bytes -= sum(intake.size for intake in intakes)
+        if self.paused and waiting.low:
+            self.resume("queue")
+
+    def _count(self, judged: Judged, answer: Answer) -> None:
+        received = judged.received[0]
+        outcome = self.ports[received.listener].outcome
+        if answer.duplicate:
+            outcome["duplicates"] += 1
+            self._told(judged, answer)
+        elif received.kind is Kind.MESSAGE:
+            outcome["accepted"] += len(judged.received)
+            outcome["control_ids_reused"] += answer.control_id_reused
+        else:
+            outcome["quarantined"] += 1
+            self._told(judged, answer)
+
+    def _told(self, judged: Judged, answer: Answer) -> None:
+        received = judged.received[0]
+        port = self.ports[received.listener]
+        name = control_id(judged.msh.control_id if judged.msh is not None else b"", port.log_control_id)
+        if answer.duplicate:
+            self.emit(DuplicateReceived(received.listener, answer.entry, name, received.peer))
+            return
+        why = received.answer or received.flags
+        size = len(received.body)
+        self.emit(MessageRefused(received.listener, answer.entry, name, size, received.peer, why))

@@ -1,0 +1,245 @@
+"""The one thread that writes journal.db: receives, lanes and operator acts that wait together share one commit.
+
+TRANSACTION: everything that waited when the thread came round is one BEGIN IMMEDIATE ... COMMIT, so an fsync is paid per
+batch. Answers and lanes go back to the reactor by one call after the commit, never before it.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import NamedTuple, Protocol
+
+from engine.channel.deliver import Decided, deliver
+from engine.channel.ports import Appended, Journal, JournalTransaction, Lane, Parked, Received
+from engine.channel.receive import Answer, Judged, receive
+from engine.errors import BackstoryError, Retryable, StoreRefused
+from engine.mllp.framing import FrameEvent
+
+MAX_BATCH = 512  # frames, decisions and acts of one commit
+RETRY = 0.5  # seconds between attempts to write what must not be given up
+
+
+class Asker(Protocol):
+    """Who handed in a frame and waits for its answer."""
+
+    def answer(self, reply: bytes) -> None: ...
+    def fault(self, reason: str, rest: list[FrameEvent]) -> None: ...
+
+
+class Waiting(Protocol):
+    """A lane that waits until its decision is on disk."""
+
+    def committed(self) -> None: ...
+
+
+class Intake(NamedTuple):
+    """A judged frame on its way in, and how many bytes it counts for."""
+
+    asker: Asker
+    judged: Judged
+    size: int
+
+
+class Unjudged(NamedTuple):
+    """A large frame on its way in: the writing thread judges it, so that the reactor never stalls."""
+
+    asker: Asker
+    judge: Callable[[], Judged]
+    size: int
+
+
+class Settle(NamedTuple):
+    """A lane's decision on its way to disk."""
+
+    waiting: Waiting
+    decided: Decided
+
+
+class Act(NamedTuple):
+    """An operator's entry; the future gets its place."""
+
+    received: Received
+    done: "Future[Appended]"
+    command: str  # id of the command that asked for it (D17)
+
+
+Item = Intake | Unjudged | Settle | Act
+
+
+class Opened(NamedTuple):
+    """What the journal says when it is opened: lanes as they were left, and what is set aside."""
+
+    lanes: list[Lane]
+    parked: list[Parked]
+
+
+class Settled(NamedTuple):
+    """What a commit settled, for the reactor."""
+
+    intakes: Sequence[Intake]
+    answers: Sequence[Answer]
+    lanes: Sequence[Settle]
+    acts: int
+
+
+class Outside(Protocol):
+    """The reactor's side; every call comes from the writing thread and must only pass things on."""
+
+    def settled(self, settled: Settled) -> None:
+        """A commit is on disk."""
+
+    def refused(self, intakes: Sequence[Intake], why: str) -> None:
+        """A commit was refused for now: nothing of it is kept; lanes are tried again here."""
+
+    def unjudged(self, item: Unjudged, error: Exception) -> None:
+        """Judging a large frame failed: it is not kept, and its sender must not be answered."""
+
+    def recovered(self) -> None:
+        """The first commit after a refusal is on disk."""
+
+    def fatal(self, error: Exception) -> None:
+        """The journal cannot be written any more; the thread has ended."""
+
+
+class JournalThread:
+    """Takes frames, decisions and acts from any thread and writes them in the order they came."""
+
+    def __init__(self, open_journal: Callable[[], Journal], outside: Outside) -> None:
+        self.opened: Future[Opened] = Future()
+        self.busy_since = 0.0  # monotonic second at which the commit under way began, 0 between commits
+        self.commits = 0
+        self._open = open_journal
+        self._outside = outside
+        self._queue: SimpleQueue[Item | None] = SimpleQueue()
+        self._owed: list[Settle] = []  # decisions whose commit was refused: the message has left, they must be written
+        self._troubled = False
+        self._thread = Thread(target=self._run, name="journal", daemon=True)
+        self.put = self._queue.put  # hand in an item; never blocks
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout: float = 10.0) -> bool:
+        """Write what was handed in, close the file, and end; returns whether that happened in time."""
+        self.put(None)
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            journal = self._open()
+            self.opened.set_result(Opened(journal.lanes(), journal.parked()))
+        except Exception as error:  # noqa: BLE001 - process loop: whoever waits for the journal gets it
+            self.opened.set_exception(error)
+            return
+        try:
+            while self._turn(journal):
+                journal.checkpoint()
+            journal.close()
+        except Exception as error:  # noqa: BLE001 - process loop: the process ends, with one line that names it
+            self._outside.fatal(error)
+
+    def _turn(self, journal: Journal) -> bool:
+        """One round: everything that waits, in one commit; returns whether to go on."""
+        batch, last = self._batch()
+        if batch or self._owed:
+            self.busy_since = time.monotonic()
+            self._commit(journal, batch)
+            self.busy_since = 0.0
+        return not last
+
+    def _commit(self, journal: Journal, batch: Sequence[Item]) -> None:
+        intakes = [taken for item in batch if isinstance(item, Intake | Unjudged) if (taken := self._judged(item))]
+        lanes = self._owed + [item for item in batch if isinstance(item, Settle)]
+        acts = [item for item in batch if isinstance(item, Act)]
+        try:
+            with journal.transaction() as tx:
+                answers, appended = _write(tx, intakes, lanes, acts)
+        except Retryable as error:
+            self._refused(intakes, lanes, acts, error)
+        except StoreRefused as error:
+            self._one_by_one(journal, batch, error)
+        else:
+            self._settled(Settled(intakes, answers, lanes, len(acts)), acts, appended)
+
+    def _one_by_one(self, journal: Journal, batch: Sequence[Item], error: StoreRefused) -> None:
+        """One row that can never be stored must not take the others with it (D6)."""
+        if len(batch) > 1:
+            for item in batch:
+                self._commit(journal, [item])
+            return
+        for item in batch:
+            if isinstance(item, Act):
+                item.done.set_exception(error)
+                return
+            if isinstance(item, Intake):
+                self._outside.refused([item], str(error))
+                return
+        raise error  # a lane that cannot be written: going on would send its messages again and again
+
+    def _batch(self) -> tuple[list[Item], bool]:
+        """Everything that waits, at least one item unless something is owed; and whether it is the last."""
+        batch: list[Item] = []
+        try:
+            item = self._queue.get(timeout=RETRY if self._owed else None)
+            while item is not None:
+                batch.append(item)
+                if len(batch) >= MAX_BATCH:
+                    return batch, False
+                item = self._queue.get_nowait()
+        except Empty:
+            return batch, False
+        return batch, True
+
+    def _judged(self, item: Intake | Unjudged) -> Intake | None:
+        if isinstance(item, Intake):
+            return item
+        try:
+            return Intake(item.asker, item.judge(), item.size)
+        except Exception as error:  # noqa: BLE001 - process loop: one frame must not end the process for all
+            self._outside.unjudged(item, error)
+            return None
+
+    def _settled(self, settled: Settled, acts: Sequence[Act], appended: Sequence[Appended]) -> None:
+        self.commits += 1
+        self._owed = []
+        self._outside.settled(settled)
+        for act, place in zip(acts, appended, strict=True):
+            act.done.set_result(place)
+        if self._troubled:
+            self._troubled = False
+            self._outside.recovered()
+
+    def _refused(self, intakes: list[Intake], lanes: list[Settle], acts: Sequence[Act], error: Retryable) -> None:
+        self._troubled = True
+        self._owed = lanes
+        self._outside.refused(intakes, str(error))
+        for act in acts:
+            act.done.set_exception(error)
+
+
+def _write(
+    tx: JournalTransaction, intakes: list[Intake], lanes: list[Settle], acts: list[Act]
+) -> tuple[list[Answer], list[Appended]]:
+    answers = receive(tx, [intake.judged for intake in intakes]) if intakes else []
+    if lanes:
+        deliver(tx, [settle.decided for settle in lanes])
+    appended = tx.log.append([act.received for act in acts]) if acts else []
+    for act in acts:
+        tx.wire.command(act.command)
+    return answers, appended
+
+
+def told(error: BaseException) -> str:
+    """An error in one line without any value: its type, and SQLite's own name for it where there is one."""
+    if isinstance(error, BackstoryError):
+        return str(error)
+    names = [type(error).__name__]
+    for inner in (error, getattr(error, "orig", None), error.__cause__):
+        name = getattr(inner, "sqlite_errorname", None)
+        if isinstance(name, str):
+            names.append(name)
+            break
+    return " ".join(names)
