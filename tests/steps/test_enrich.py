@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from engine.errors import StepError
+from engine.errors import StepError, Unreadable
 from engine.hl7.message import Message
 from engine.order.exam import parse_exams
 from engine.patient.context import PatientContext
@@ -453,9 +453,12 @@ def test_public_messages_keep_all_their_own_bytes(mappings: Mappings) -> None:
         for member in archive:
             file = archive.extractfile(member)
             raw = file.read() if file else b""
-            if b"OBR|" not in raw or not raw.startswith(b"MSH"):
+            if b"OBR|" not in raw:
                 continue
-            before = draft(raw)
+            try:
+                before = draft(raw)
+            except Unreadable:  # the listener quarantines these
+                continue
             after = STEP.apply(before, mappings)
             if after.enrichment != "done":
                 assert after.message.to_er7() == raw
