@@ -66,10 +66,12 @@ step: track_order                  # the order and its life cycle enter the stor
 
         Raises StepError for a PID that names nobody and for an imaging order without any number.
         """
-        groups = [group for group in order_groups(draft.message) if group.detail and group.detail.name == "OBR"]
         orders: dict[str, Order] = {}
-        for group in groups:
-            exam = classify(group.detail, mappings.exams, modality(group))
+        for group in order_groups(draft.message):
+            obr = group.detail
+            if obr is None or obr.name != "OBR":
+                continue
+            exam = classify(obr, mappings.exams, modality(group))
             if not is_imaging(group, exam):
                 continue
             order = _order(draft, group, exam)
