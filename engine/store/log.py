@@ -1,0 +1,207 @@
+"""The Log of journal.db: entries appended in order, resends recognised, and both read back."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, cast
+
+from sqlalchemy import Connection, bindparam, func, or_, select
+
+from engine.channel.ports import Appended, Entry, Kind, Received
+from engine.errors import StoreRefused
+from engine.store.bodies import Packer
+from engine.store.dedupe import Dedupe, hash_of
+from engine.store.rules import DUPLICATE_KNOWN
+from engine.store.sql import ZERO, Inserts, Lookups, Row, fetch, limited, text_of
+from engine.store.tables import entries
+from engine.store.words import WordReader, WordWriter
+
+_COLUMNS = (
+    *("position", "received", "partition", "listener", "peer", "port", "charset", "kind", "answer", "flags"),
+    *("encoding", "h", "sha256", "body"),
+)
+_INSERT = Inserts(entries, _COLUMNS)
+_READ = tuple(entries.c[name] for name in _COLUMNS if name != "h")
+_LAST = text_of(select(func.coalesce(func.max(entries.c.position), ZERO)))
+_ORIGINALS = Lookups(
+    lambda values: select(entries.c.position, entries.c.sha256, entries.c.received, entries.c.answer).where(
+        entries.c.position.in_(values)
+    ),
+    attached=False,
+)
+_SCANNED = 4_096  # positions looked through by one statement of `find`
+
+Earlier = tuple[int, bytes, int, str]  # position, sha256, received, answer
+
+
+class LogWriterSql:
+    """Appends inside the transaction of its journal."""
+
+    def __init__(self, connection: Connection, words: WordWriter, reader: WordReader, partitions: int) -> None:
+        self._connection = connection
+        self._words = words
+        self._reader = reader
+        self._partitions = partitions
+        self._packer = Packer()
+        self.dedupe = Dedupe(connection)
+        ((self._last,),) = fetch(connection, _LAST)
+        self._committed = self._last
+
+    def committed(self) -> None:
+        self._committed = self._last
+        self.dedupe.committed()
+
+    def rolled_back(self) -> None:
+        self._last = self._committed
+        self.dedupe.rolled_back()
+
+    def append(self, batch: Sequence[Received]) -> list[Appended]:
+        """Append in order; of two equal ones in a batch the second is a duplicate as well."""
+        hashes = [hash_of(r.listener, r.identity) if r.identity else None for r in batch]
+        same = self._earlier([h for h in hashes if h is not None])
+        rows: list[tuple[Any, ...]] = []
+        appended = []
+        for received, h in zip(batch, hashes, strict=True):
+            digest = hashlib.sha256(received.body).digest()
+            earlier = [] if h is None else self._known(same, h, received)
+            found = next((e for e in earlier if e[1] == digest), None)
+            if found is not None:
+                appended.append(Appended(found[0], duplicate=True, answer=found[3]))
+                continue
+            self._last += 1
+            rows.append(self._row(received, h, digest))
+            if h is not None:
+                same.setdefault(h, []).append((self._last, digest, received.received, received.answer))
+                self.dedupe.add(h, self._last)
+            appended.append(
+                Appended(self._last, duplicate=False, answer=received.answer, control_id_reused=bool(earlier))
+            )
+        _INSERT.run(self._connection, rows)
+        return appended
+
+    def _row(self, received: Received, h: int | None, digest: bytes) -> tuple[Any, ...]:
+        r = received
+        if not 0 <= r.partition < self._partitions:
+            raise StoreRefused(f"partition {r.partition} of a journal that has {self._partitions}")
+        word = self._words.number
+        host, port = split_peer(r.peer)
+        encoding, body = self._packer.pack(r.body)
+        return (
+            *(self._last, r.received, r.partition, word(r.listener), word(host), port, word(r.charset), int(r.kind)),
+            *(word(r.answer), word(r.flags), encoding, h, digest, body),
+        )
+
+    def _earlier(self, hashes: list[int]) -> dict[int, list[Earlier]]:
+        """Entries of earlier batches by hash, oldest first."""
+        found = self.dedupe.find(hashes)
+        if not found:
+            return {}
+        positions = sorted({position for positions in found.values() for position in positions})
+        originals = {row[0]: row for row in _ORIGINALS.rows(self._connection, positions)}
+        word = self._reader.word
+        return {
+            h: [(p, originals[p][1], originals[p][2], word(originals[p][3])) for p in places if p in originals]
+            for h, places in found.items()
+        }
+
+    def _known(self, same: dict[int, list[Earlier]], h: int, received: Received) -> list[Earlier]:
+        oldest = received.received - DUPLICATE_KNOWN
+        return [earlier for earlier in same.get(h, ()) if earlier[2] > oldest]
+
+
+class LogReaderSql:
+    """Reads entries, each method in statements of its own."""
+
+    def __init__(self, connection: Connection, words: WordReader, partitions: int, *, attached: bool) -> None:
+        self._connection = connection
+        self._words = words
+        self.partitions = partitions
+        self._packer = Packer()
+        after = select(*_READ).where(entries.c.position > bindparam("after")).order_by(entries.c.position)
+        only = entries.c.partition == bindparam("partition")
+        beyond_zero = entries.c.partition > ZERO  # what the index of partitions is made of
+        self._all = text_of(limited(after), attached=attached)
+        self._zero = text_of(limited(after.where(only)), attached=attached)
+        self._other = text_of(limited(after.where(only, beyond_zero)), attached=attached)
+        self._one = text_of(select(*_READ).where(entries.c.position == bindparam("position")), attached=attached)
+        tail = select(func.coalesce(func.max(entries.c.position), ZERO))
+        self._tail = text_of(tail, attached=attached)
+        self._tail_zero = text_of(tail.where(only), attached=attached)
+        self._tail_other = text_of(tail.where(only, beyond_zero), attached=attached)
+        window = select(*_READ).where(
+            entries.c.position > bindparam("after"),
+            entries.c.position <= bindparam("upto"),
+            or_(entries.c.encoding != ZERO, func.instr(entries.c.body, bindparam("text")) > ZERO),
+        )
+        self._window = text_of(limited(window.order_by(entries.c.position.desc())), attached=attached)
+
+    def read(self, partition: int, after: int, limit: int, max_bytes: int) -> list[Entry]:
+        parameters = (after, limit) if self.partitions == 1 else (after, partition, limit)
+        statement = self._all if self.partitions == 1 else self._other if partition else self._zero
+        result = self._connection.exec_driver_sql(statement, parameters)
+        found: list[Entry] = []
+        size = 0
+        for row in cast("Any", result.cursor):
+            found.append(self._entry(row))
+            size += len(found[-1].body)
+            if size >= max_bytes:
+                break
+        result.close()
+        return found
+
+    def entry(self, position: int) -> Entry | None:
+        found = fetch(self._connection, self._one, (position,))
+        return self._entry(found[0]) if found else None
+
+    def tails(self) -> dict[int, int]:
+        if self.partitions == 1:
+            ((tail,),) = fetch(self._connection, self._tail)
+            return {0: tail}
+        tails = {}
+        for partition in range(self.partitions):
+            statement = self._tail_other if partition else self._tail_zero
+            ((tails[partition],),) = fetch(self._connection, statement, (partition,))
+        return tails
+
+    def find(self, after: int, text: bytes, limit: int) -> list[Entry]:
+        ((upto,),) = fetch(self._connection, self._tail)
+        found: list[Entry] = []
+        while upto > after and len(found) < limit:
+            below = max(after, upto - _SCANNED)
+            rows = fetch(self._connection, self._window, (below, upto, text, _SCANNED))
+            found += [entry for entry in map(self._entry, rows) if text in entry.body]
+            upto = below
+        return found[:limit]
+
+    def _entry(self, row: Row) -> Entry:
+        """A row of _READ as an entry."""
+        position, received, partition, listener, host, port, charset, kind, answer, flags, encoding, digest, body = row
+        word = self._words.word
+        body = self._packer.unpack(encoding, body)
+        peer = join_peer(word(host), port)
+        flag_words = word(flags)
+        return Entry(
+            position,
+            partition,
+            word(listener),
+            peer,
+            received,
+            body,
+            word(charset),
+            Kind(kind),
+            word(answer),
+            flag_words,
+            digest,
+        )
+
+
+def split_peer(peer: str) -> tuple[str, int]:
+    """Host and port of `10.0.0.7:40312`, so that the host is one word whatever port it calls from; 0 = no port."""
+    host, _, port = peer.rpartition(":")
+    if port.isdecimal() and port.isascii() and port[0] != "0" and len(port) < 6:
+        return host, int(port)
+    return peer, 0
+
+
+def join_peer(host: str, port: int) -> str:
+    """The peer as it was before `split_peer`."""
+    return f"{host}:{port}" if port else host

@@ -1,0 +1,167 @@
+"""The Wire of journal.db: lanes, attempts and what is set aside, written with the receives of the same commit."""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, select, update
+
+from engine.channel.ports import Attempt, Decision, Lane, LaneState, Parked
+from engine.errors import StoreRefused
+from engine.store.sql import Inserts, Row, fetch, ignore, limited, many, replace, text_of
+from engine.store.tables import attempts, journal_commands, lanes, parked
+from engine.store.words import WordReader, WordWriter
+
+_LANE = ("destination", "lane", "done", "epoch", "state", "reason", "tries", "next_try", "since")
+_LANE_COLUMNS = tuple(lanes.c[name] for name in _LANE)
+_LANES = Inserts(lanes, ("id", *_LANE), replace("id"))
+_ATTEMPTS = Inserts(attempts, ("lane", "seq", "at", "decision", "answer"))
+_PARK = Inserts(parked, ("lane", "seq", "key", "at", "released"), replace("lane", "seq"))
+_COMMANDS = Inserts(journal_commands, ("id",), ignore)
+_KNOWN_LANES = text_of(select(lanes.c.id, *_LANE_COLUMNS))
+_UNPARK = text_of(
+    update(parked)
+    .values(released=bindparam("yes"))
+    .where(
+        parked.c.key == bindparam("of"),
+        parked.c.lane.in_(select(lanes.c.id).where(lanes.c.destination == bindparam("destination"))),
+    )
+)
+_TAKE = text_of(delete(parked).where(parked.c.lane == bindparam("at"), parked.c.seq == bindparam("row")))
+
+
+class WireWriterSql:
+    """Collects what the transaction decides and writes it in few statements before the commit, or before it is read."""
+
+    def __init__(self, connection: Connection, words: WordWriter) -> None:
+        self._connection = connection
+        self._words = words
+        self._ids: dict[tuple[str, int], int] = {}
+        self._done: dict[tuple[str, int], int] = {}
+        self._attempts: list[tuple[Any, ...]] = []
+        self._lanes: dict[tuple[str, int], Lane] = {}
+        self.rolled_back()
+
+    def rolled_back(self) -> None:
+        """Go back to what the file says."""
+        self._attempts.clear()
+        self._lanes.clear()
+        self._ids.clear()
+        for number, *row in fetch(self._connection, _KNOWN_LANES):
+            lane = lane_of(tuple(row))
+            self._ids[lane[:2]] = number
+            self._done[lane[:2]] = lane.done
+
+    def record(self, attempt: Attempt, lane: Lane) -> None:
+        self.set_lane(lane)
+        self._note(attempt)
+        if attempt.decision is Decision.PARKED:
+            self._set_aside(attempt)
+
+    def set_lane(self, lane: Lane) -> None:
+        place = lane[:2]
+        if lane.done < self._done.get(place, 0):
+            raise StoreRefused(f"lane {lane.destination}/{lane.lane}: done would move back")
+        self._done[place] = lane.done
+        self._lanes[place] = lane
+
+    def unpark(self, destination: str, key: str) -> None:
+        self.flush()
+        self._connection.exec_driver_sql(_UNPARK, (1, key, destination))
+
+    def parked_decided(self, attempt: Attempt) -> None:
+        self._note(attempt)
+        if attempt.decision is Decision.PARKED:
+            self._set_aside(attempt)
+        elif attempt.decision is not Decision.RETRY:
+            self._connection.exec_driver_sql(_TAKE, (self._id(attempt[:2]), attempt.seq))
+
+    def command(self, command_id: str) -> None:
+        _COMMANDS.run(self._connection, [(command_id,)])
+
+    def flush(self) -> None:
+        """Write what was collected."""
+        if self._lanes:
+            rows = [(self._id(place), *lane[:4], int(lane.state), *lane[5:]) for place, lane in self._lanes.items()]
+            self._lanes.clear()
+            _LANES.run(self._connection, rows)
+        if self._attempts:
+            _ATTEMPTS.run(self._connection, self._attempts)
+            self._attempts.clear()
+
+    def _note(self, attempt: Attempt) -> None:
+        number = self._id(attempt[:2])
+        answer = self._words.number(attempt.answer)
+        self._attempts.append((number, attempt.seq, attempt.at, int(attempt.decision), answer))
+
+    def _set_aside(self, attempt: Attempt) -> None:
+        _PARK.run(self._connection, [(self._id(attempt[:2]), attempt.seq, attempt.key, attempt.at, 0)])
+
+    def _id(self, place: tuple[str, int]) -> int:
+        """The lane's number, under which attempts name it; its row is made with the first use."""
+        if place not in self._ids:
+            self._ids[place] = max(self._ids.values(), default=0) + 1
+            self._lanes.setdefault(place, Lane(*place))
+        return self._ids[place]
+
+
+class WireReaderSql:
+    """Reads lanes and attempts, each method in statements of its own."""
+
+    def __init__(self, connection: Connection, words: WordReader, *, attached: bool) -> None:
+        self._connection = connection
+        self._words = words
+        self._attached = attached
+        every = select(*_LANE_COLUMNS).order_by(lanes.c.destination, lanes.c.lane)
+        one = every.where(lanes.c.destination == bindparam("destination"), lanes.c.lane == bindparam("number"))
+        self._lanes = text_of(every, attached=attached)
+        self._lane = text_of(one, attached=attached)
+        rows = (
+            select(lanes.c.destination, lanes.c.lane, parked.c.seq, parked.c.key, parked.c.at, parked.c.released)
+            .join(lanes, lanes.c.id == parked.c.lane)
+            .order_by(lanes.c.destination, lanes.c.lane, parked.c.seq)
+        )
+        self._parked = text_of(rows, attached=attached)
+        self._parked_for = text_of(rows.where(lanes.c.destination == bindparam("destination")), attached=attached)
+        self._attempt = select(
+            *(attempts.c.id, lanes.c.destination, lanes.c.lane, attempts.c.seq, attempts.c.at, attempts.c.decision),
+            attempts.c.answer,
+        ).join(lanes, lanes.c.id == attempts.c.lane)
+        later = self._attempt.where(attempts.c.id > bindparam("after")).order_by(attempts.c.id)
+        self._after = text_of(limited(later), attached=attached)
+
+    def lanes(self) -> list[Lane]:
+        return [lane_of(row) for row in fetch(self._connection, self._lanes)]
+
+    def lane(self, destination: str, lane: int) -> Lane:
+        found = fetch(self._connection, self._lane, (destination, lane))
+        return lane_of(found[0]) if found else Lane(destination, lane)
+
+    def parked(self, destination: str | None = None) -> list[Parked]:
+        if destination is None:
+            rows = fetch(self._connection, self._parked)
+        else:
+            rows = fetch(self._connection, self._parked_for, (destination,))
+        return [Parked(*row)._replace(released=bool(row[5])) for row in rows]
+
+    def attempts(self, destination: str, lane: int, seqs: Collection[int]) -> list[Attempt]:
+        """Attempts of these rows, in order of (seq, time of recording)."""
+        statement = self._attempt.where(
+            lanes.c.destination == bindparam("destination"),
+            lanes.c.lane == bindparam("number"),
+            attempts.c.seq.in_(many("v", len(seqs))),
+        ).order_by(attempts.c.seq, attempts.c.id)
+        rows = fetch(self._connection, text_of(statement, attached=self._attached), (destination, lane, *seqs))
+        return [self._attempt_of(row) for row in rows]
+
+    def attempts_after(self, cursor: int, limit: int) -> list[tuple[int, Attempt]]:
+        return [(row[0], self._attempt_of(row)) for row in fetch(self._connection, self._after, (cursor, limit))]
+
+    def _attempt_of(self, row: Row) -> Attempt:
+        _, destination, lane, seq, at, decision, answer = row
+        return Attempt(destination, lane, seq, at, Decision(decision), self._words.word(answer))
+
+
+def lane_of(row: Row) -> Lane:
+    """A row of _LANE_COLUMNS."""
+    lane = Lane(*row)
+    return lane._replace(state=LaneState(lane.state))
