@@ -71,6 +71,19 @@ def load_site(folder: Path) -> Loaded:
     return Loaded(Site(folder, config, channels, mappings, reading.hash.hexdigest()), ())
 
 
+def load_config(folder: Path) -> SiteConfig:
+    """Only config.yaml, for what needs no channels.
+
+    Raises:
+        ConfigError: the first finding.
+    """
+    reading = _Reading(folder)
+    config = reading.read(Path("config.yaml"), SiteConfig.model_validate)
+    if config is None:
+        raise ConfigError(str(min(reading.findings)))
+    return config
+
+
 class _Reading:
     """One pass over a site's files, collecting findings and the hash of all bytes read."""
 
