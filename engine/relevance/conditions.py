@@ -3,12 +3,12 @@
 A closed set, so that a rule file cannot run code; each condition says in words what it asks, since thresholds are shown.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from engine.patient.fact import Fact
+from engine.relevance.allergy import reactions, severity
 from engine.relevance.case import Case, Hit, ended, seen
 from engine.relevance.compiled import Check
 from engine.relevance.durations import spoken
@@ -16,16 +16,6 @@ from engine.relevance.durations import spoken
 _FOLDED = str.maketrans("", "", " {}_[]")
 _POSITIVE = frozenset({"POS", "POSITIVE", "DETECTED", "REACTIVE", "PRESENT", "+", "PREGNANT", "YES"})
 _NEGATIVE = frozenset({"NEG", "NEGATIVE", "NOT DETECTED", "NON REACTIVE", "NONREACTIVE", "ABSENT", "-", "NO"})
-_BETWEEN_REACTIONS = re.compile(r"\s*[~;,&+/]\s*|\s+(?:and|AND)\s+")
-# table 0128, and the words some feeds send instead
-_SEVERITIES = {
-    "SV": "severe",
-    "SEVERE": "severe",
-    "MO": "moderate",
-    "MODERATE": "moderate",
-    "MI": "mild",
-    "MILD": "mild",
-}
 _WORST = ("severe", "moderate", "", "mild")  # unknown is worse than mild
 _TINY = 1e-9  # 1.3 - 1.0 is 0.30000000000000004
 
@@ -189,21 +179,6 @@ class Active(NamedTuple):
 
     def limit(self) -> str:
         return "in use"
-
-
-def severity(fact: Fact) -> str:
-    """`severe`, `moderate`, `mild` of an allergy, or "" where it is not known."""
-    return _SEVERITIES.get(fact.flag.upper(), "")
-
-
-def reactions(fact: Fact) -> tuple[str, ...]:
-    """The reactions of an allergy in lower case, in the order sent."""
-    return tuple(word.lower() for word in reactions_as_sent(fact))
-
-
-def reactions_as_sent(fact: Fact) -> tuple[str, ...]:
-    """The reactions of an allergy, one by one."""
-    return tuple(word for word in _BETWEEN_REACTIONS.split(fact.value_text.strip()) if word)
 
 
 def _overlaps(case: Case, fact: Fact, window: int) -> bool:

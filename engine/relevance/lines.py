@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from engine.hl7.escape import escape
 from engine.hl7.message import Message, Unencodable
 from engine.patient.fact import Fact
+from engine.relevance.allergy import reactions_as_sent
 from engine.relevance.case import Case
-from engine.relevance.conditions import reactions_as_sent
 from engine.relevance.dates import dtm
 from engine.relevance.profiles import Observation
 

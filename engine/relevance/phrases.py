@@ -4,9 +4,9 @@ import unicodedata
 from collections.abc import Callable, Mapping
 
 from engine.patient.fact import Fact
+from engine.relevance.allergy import reactions, severity
 from engine.relevance.case import Case, Hit, seen
 from engine.relevance.compiled import Check
-from engine.relevance.conditions import reactions, severity
 from engine.relevance.dates import day, moment, year
 from engine.relevance.durations import spoken
 
