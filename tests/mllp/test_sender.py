@@ -1,0 +1,201 @@
+"""The sender: one message in flight, its answer matched by MSA-2, the connection closed when in doubt."""
+
+import pytest
+from twisted.internet.error import ConnectError, ConnectionDone, ConnectionRefusedError, TimeoutError  # noqa: A004
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
+
+from engine.mllp.answer import NoAnswer
+from engine.mllp.framing import frame
+from engine.mllp.sender import MllpSender, Target
+from tests.mllp.wire import Wire
+
+
+def ack(control_id, code="AA", error=""):
+    err = f"ERR|||{error}^x^HL70357|E\r" if error else ""
+    return f"MSH|^~\\&|PACS||BST||20260819||ACK|1|P|2.5\rMSA|{code}|{control_id}\r{err}".encode()
+
+
+class Lane:
+    """A sender on a reactor of the test, and what it reported."""
+
+    def __init__(self, ack_timeout=30.0):
+        self.reactor = MemoryReactorClock()
+        self.results = []
+        self.sender = MllpSender(Target("pacs", 2580, ack_timeout), self.results.append, self.reactor)
+
+    def accept(self):
+        """The destination accepts the connection that is being made."""
+        factory = self.reactor.tcpClients[-1][2]
+        protocol = factory.buildProtocol(None)
+        wire = Wire()
+        protocol.makeConnection(wire)
+        return protocol, wire
+
+    def refuse(self, error):
+        """The connection that is being made fails."""
+        host, port, factory, *_ = self.reactor.tcpClients[-1]
+        factory.clientConnectionFailed(self.reactor.connectors[-1], Failure(error))
+        return host, port
+
+
+@pytest.fixture
+def lane():
+    return Lane()
+
+
+def test_it_connects_when_there_is_something_to_send_and_stays_connected(lane):
+    """No connection before the first message; one connection for all of them, with TCP_NODELAY."""
+    assert lane.reactor.tcpClients == []
+    lane.sender.send(b"MSH|1", "B1")
+    protocol, wire = lane.accept()
+    assert lane.reactor.tcpClients[0][:2] == ("pacs", 2580)
+    assert (wire.take(), wire.no_delay, lane.sender.in_flight) == (frame(b"MSH|1"), True, True)
+    protocol.dataReceived(frame(ack("B1")))
+    assert [(r.code, r.control_id) for r in lane.results] == [("AA", "B1")]
+    lane.sender.send(b"MSH|2", "B2")
+    assert (wire.take(), len(lane.reactor.tcpClients), lane.sender.connected) == (frame(b"MSH|2"), 1, True)
+
+
+def test_only_one_message_is_in_flight(lane):
+    """A second message before the first one's answer is a mistake of the caller."""
+    lane.sender.send(b"MSH|1", "B1")
+    with pytest.raises(RuntimeError):
+        lane.sender.send(b"MSH|2", "B2")
+
+
+def test_a_rejection_is_an_answer(lane):
+    """AE with its code is handed on; what it means is the lane's business."""
+    lane.sender.send(b"MSH|1", "B1")
+    protocol, wire = lane.accept()
+    protocol.dataReceived(frame(ack("B1", "AE", "204")))
+    assert [(r.code, r.error_code) for r in lane.results] == [("AE", "204")]
+    assert not wire.aborted
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (frame(ack("B0")), "answer for another message"),
+        (frame(ack("")), "answer for another message"),
+        (frame(b"MSH|^~\\&|PACS||BST||20260819||ADT^A01|1|P|2.5\r"), "answer is no HL7 acknowledgement"),
+        (frame(b"hello"), "answer is no HL7 acknowledgement"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n<html>", "answer is no HL7 message"),
+        (frame(b""), "answer is no HL7 message"),
+        (b"\x0bMSH|" + b"x" * 70_000, "answer is no HL7 message"),
+    ],
+)
+def test_a_doubtful_answer_closes_the_connection(lane, answer, reason):
+    """Row 63: not delivered, closed; the next message goes over a new connection."""
+    lane.sender.send(b"MSH|1", "B1")
+    protocol, wire = lane.accept()
+    protocol.dataReceived(answer)
+    assert (lane.results, wire.aborted) == ([NoAnswer(reason)], True)
+    lane.sender.send(b"MSH|1", "B1")
+    assert len(lane.reactor.tcpClients) == 2
+
+
+def test_a_second_answer_is_never_taken_for_the_next_message(lane):
+    """AA twice: the second one, come before or after the next message has left, closes the connection."""
+    lane.sender.send(b"MSH|1", "B1")
+    protocol, wire = lane.accept()
+    protocol.dataReceived(frame(ack("B1")) + frame(ack("B1")))
+    assert [r.control_id for r in lane.results] == ["B1"]
+    assert wire.aborted
+
+
+def test_silence_closes_and_a_late_answer_is_not_heard(lane):
+    """No answer in time: closed; what the old connection says later belongs to nothing."""
+    lane.sender.send(b"MSH|1", "B1")
+    protocol, wire = lane.accept()
+    lane.reactor.advance(29)
+    assert lane.results == []
+    lane.reactor.advance(1)
+    assert (lane.results, wire.aborted) == ([NoAnswer("no answer for 30 s")], True)
+    lane.sender.send(b"MSH|1", "B1")
+    protocol.dataReceived(frame(ack("B1")))
+    assert len(lane.results) == 1
+
+
+def test_the_timeout_counts_from_each_message(lane):
+    """One timer serves all messages, and each of them has its whole time."""
+    lane.sender.send(b"MSH|1", "B1")
+    protocol, _ = lane.accept()
+    lane.reactor.advance(20)
+    protocol.dataReceived(frame(ack("B1")))
+    lane.sender.send(b"MSH|2", "B2")
+    lane.reactor.advance(29)
+    assert len(lane.results) == 1
+    lane.reactor.advance(1)
+    assert lane.results[1:] == [NoAnswer("no answer for 30 s")]
+
+
+def test_an_idle_sender_leaves_no_timer(lane):
+    """After the last answer the timer runs out once and is not set again."""
+    lane.sender.send(b"MSH|1", "B1")
+    lane.accept()[0].dataReceived(frame(ack("B1")))
+    lane.reactor.advance(60)
+    assert lane.reactor.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ConnectionRefusedError(), "connection refused"),
+        (TimeoutError(), "no connection within 10 s"),
+        (ConnectError(), "no connection"),
+    ],
+)
+def test_a_connection_that_cannot_be_made_is_told(lane, error, reason):
+    """Fixed words, without the address that failed to resolve."""
+    lane.sender.send(b"MSH|1", "B1")
+    lane.refuse(error)
+    assert lane.results == [NoAnswer(reason)]
+    lane.sender.send(b"MSH|1", "B1")
+    assert len(lane.reactor.tcpClients) == 2
+
+
+def test_a_timeout_while_connecting_is_told_once(lane):
+    """The answer's time ends before the connection stands: one result, and the late connection is dropped."""
+    quick = Lane(ack_timeout=5.0)
+    quick.sender.send(b"MSH|1", "B1")
+    quick.reactor.advance(5)
+    assert quick.results == [NoAnswer("no answer for 5 s")]
+    _, wire = quick.accept()
+    assert (wire.aborted, wire.value(), quick.sender.connected) == (True, b"", False)
+    quick.refuse(TimeoutError())
+    assert len(quick.results) == 1
+
+
+def test_a_lost_connection_is_told_when_a_message_waits(lane):
+    """Lost in flight: told; lost while idle: the next message just connects again."""
+    lane.sender.send(b"MSH|1", "B1")
+    protocol, _ = lane.accept()
+    protocol.connectionLost(Failure(ConnectionDone()))
+    assert (lane.results, lane.sender.connected) == ([NoAnswer("connection lost")], False)
+    lane.sender.send(b"MSH|1", "B1")
+    protocol, _ = lane.accept()
+    protocol.dataReceived(frame(ack("B1")))
+    protocol.connectionLost(Failure(ConnectionDone()))
+    assert len(lane.results) == 2
+
+
+def test_an_answer_without_cr_is_heard_after_silence_or_at_the_end(lane):
+    """FS without CR ends the answer after a second, or when the destination closes."""
+    lane.sender.send(b"MSH|1", "B1")
+    protocol, _ = lane.accept()
+    protocol.dataReceived(frame(ack("B1"))[:-1])
+    lane.reactor.advance(1)
+    assert [r.code for r in lane.results] == ["AA"]
+    lane.sender.send(b"MSH|2", "B2")
+    protocol.dataReceived(frame(ack("B2"))[:-1])
+    protocol.connectionLost(Failure(ConnectionDone()))
+    assert [r.code for r in lane.results] == ["AA", "AA"]
+
+
+def test_close_reports_nothing(lane):
+    """Stopping: what was in flight has no result, and no timer stays."""
+    lane.sender.send(b"MSH|1", "B1")
+    _, wire = lane.accept()
+    lane.sender.close()
+    assert (lane.results, wire.aborted, lane.reactor.getDelayedCalls()) == ([], True, [])
