@@ -117,15 +117,23 @@ def _line(words: Mapping[str, Any]) -> bytes:
 
 
 def call(
-    path: Path, verb: str, args: Mapping[str, Any] | None = None, *, command_id: str = "", timeout: float = 10
+    path: Path,
+    verb: str,
+    args: Mapping[str, Any] | None = None,
+    *,
+    command_id: str = "",
+    who: str = "",
+    timeout: float = 10,
 ) -> dict[str, Any]:
     """Ask a process for something and return its answer.
+
+    `command_id` and `who` are given by who passes a command on; the same id again changes nothing.
 
     Raises:
         Retryable: nobody listens there, or the answer did not come in time.
         Rejected: the process refused; the text says why.
     """
-    line = _line({"id": command_id or uuid.uuid4().hex, "who": user(), "verb": verb, "args": dict(args or {})})
+    line = _line({"id": command_id or uuid.uuid4().hex, "who": who or user(), "verb": verb, "args": dict(args or {})})
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as sock:
             sock.settimeout(timeout)

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import attrgetter
 from pathlib import Path
 from threading import Lock
@@ -71,9 +71,12 @@ class Logs:
         process: `network`, `worker` or `supervisor`; names the file of events without a channel.
         clock: stamps the lines.
         level: events below it are dropped by `emit`.
+        plain: make the lines without structlog, where nothing but the standard library is to be imported.
     """
 
-    def __init__(self, folder: Path, process: str, clock: Clock, level: Level = Level.INFO) -> None:
+    def __init__(
+        self, folder: Path, process: str, clock: Clock, level: Level = Level.INFO, *, plain: bool = False
+    ) -> None:
         self._folder = folder
         self._process = process
         self._clock = clock
@@ -81,7 +84,7 @@ class Logs:
         self._pending: deque[tuple[int, Event]] = deque(maxlen=MAX_PENDING)
         self._files: dict[str, LogFile] = {}
         self._lock = Lock()
-        self._line: Callable[[int, Event], str] | None = None
+        self._line: Callable[[int, Event], str] | None = partial(plain_line, process) if plain else None
         self.lost = 0  # lines that the disk did not take
 
     def emit(self, event: Event) -> None:
@@ -178,7 +181,7 @@ def _second(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def plain_line(at: int, process: str, event: Event) -> str:
+def plain_line(process: str, at: int, event: Event) -> str:
     """The same line without structlog, for the supervisor, which imports nothing but the standard library."""
     return _encode(arranged(at, event.level, process, type(event).__name__, words(event)))
 
