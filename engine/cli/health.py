@@ -1,0 +1,145 @@
+"""The state of an engine, gathered from its files and its supervisor, and what of it needs a person."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from engine.channel.ports import Cursor, Lane, LaneState
+from engine.cli.console import ago
+from engine.cli.site import Readers, load_config, open_readers, socket_of
+from engine.errors import BackstoryError
+
+SECOND = 1_000_000
+LATE = 60 * SECOND  # an entry that waits longer for the worker needs a look
+LONG_RETRY = 5 * 60 * SECOND  # a lane that tries for longer needs a look
+_RUNNING = ("live", "catching_up")
+
+
+class LaneHealth(NamedTuple):
+    """A lane and what waits in it."""
+
+    lane: Lane
+    waiting: int
+    oldest: int  # created, UTC microseconds; 0 = nothing waits
+
+
+class Health(NamedTuple):
+    """Everything `status` tells."""
+
+    now: int
+    running: bool
+    processes: Mapping[str, Any]
+    listeners: Mapping[str, str]
+    enrichment: str
+    received: int
+    processed: int
+    oldest_unprocessed: int
+    channels: Mapping[str, Cursor | None]  # None: runs with the live cursor
+    lanes: tuple[LaneHealth, ...]
+    parked: Mapping[str, int]
+    counts: Mapping[str, int]
+
+    @property
+    def behind(self) -> int:
+        """Entries that wait for the worker."""
+        return max(self.received - self.processed, 0)
+
+
+def gather(site: Path) -> Health:
+    """Ask the supervisor and read the files; raises ConfigError where the engine never ran."""
+    config = load_config(site)
+    running, processes = ask_processes(site)
+    names = sorted(file.stem for file in (site / "channels").glob("*.yaml"))
+    listeners = {name: f"{listener.host}:{listener.port}" for name, listener in sorted(config.listeners.items())}
+    with open_readers(site) as readers:
+        return look(readers, names, listeners, (running, processes), time.time_ns() // 1000)
+
+
+def ask_processes(site: Path) -> tuple[bool, Mapping[str, Any]]:
+    """Whether the supervisor answers, and what it says."""
+    from engine.app.control import call  # noqa: PLC0415 - only where a process is asked
+
+    try:
+        return True, call(socket_of(site, "supervisor"), "status", timeout=5)
+    except BackstoryError as error:
+        return False, {"error": str(error)}
+
+
+def look(
+    readers: Readers,
+    channels: list[str],
+    listeners: Mapping[str, str],
+    answer: tuple[bool, Mapping[str, Any]],
+    now: int,
+) -> Health:
+    """The health as the files say it at `now` (UTC microseconds)."""
+    journal, store = readers
+    cursors = store.cursors()
+    live = {cursor.partition: cursor.position for cursor in cursors if cursor.name == "live"}
+    tails = journal.tails()
+    own = {cursor.name: cursor for cursor in cursors if cursor.name != "live"}
+    oldest = [entry.received for partition in tails for entry in journal.read(partition, live.get(partition, 0), 1, 1)]
+    return Health(
+        now=now,
+        running=answer[0],
+        processes=answer[1],
+        listeners=listeners,
+        enrichment=store.switches().get("enrichment", "on"),
+        received=max(tails.values(), default=0),
+        processed=max(live.values(), default=0),
+        oldest_unprocessed=min(oldest, default=0),
+        channels={name: own.get(name) for name in sorted({*channels, *own})},
+        lanes=tuple(_lanes(readers)),
+        parked=Counter(parked.destination for parked in journal.parked() if not parked.released),
+        counts=store.counts(),
+    )
+
+
+def _lanes(readers: Readers) -> list[LaneHealth]:
+    tails = readers.store.outbox_tails()
+    rows = {(lane.destination, lane.lane): lane for lane in readers.journal.lanes()}
+    found = []
+    for place in sorted({*tails, *rows}):
+        lane = rows.get(place) or Lane(*place)
+        waiting = max(tails.get(place, 0) - lane.done, 0)
+        first = readers.store.outbox(lane.destination, lane.lane, lane.done, 1) if waiting else []
+        found.append(LaneHealth(lane, waiting, first[0].created if first else 0))
+    return found
+
+
+def needs(health: Health) -> list[str]:
+    """What needs a person, one sentence each; empty when all is well."""
+    found = []
+    if not health.running:
+        found.append("the engine is not running (backstory run)")
+    if health.oldest_unprocessed and health.now - health.oldest_unprocessed > LATE:
+        found.append(f"the worker is behind: the oldest entry waits for {ago(health.oldest_unprocessed, health.now)}")
+    found += [
+        f"channel {name} is {cursor.state} at entry {cursor.position}{': ' + cursor.reason if cursor.reason else ''}"
+        for name, cursor in health.channels.items()
+        if cursor is not None and cursor.state == "stopped"
+    ]
+    found += [sentence for lane in health.lanes if (sentence := _lane_need(lane, health.now))]
+    found += [
+        f"destination {name} has {count} parked messages, refused or behind a refused one of their patient"
+        for name, count in sorted(health.parked.items())
+    ]
+    return found
+
+
+def _lane_need(health: LaneHealth, now: int) -> str:
+    lane = health.lane
+    name = f"lane {lane.destination}/{lane.lane}"
+    because = f": {lane.reason}" if lane.reason else ""
+    if lane.state is not LaneState.OPEN:
+        return f"{name} is {lane.state.name} since {ago(lane.since, now)}{because}; {health.waiting} messages wait"
+    if lane.tries and lane.since and now - lane.since > LONG_RETRY:
+        return f"{name} has been trying for {ago(lane.since, now)}{because}; {health.waiting} messages wait"
+    return ""
+
+
+def channel_state(cursor: Cursor | None) -> str:
+    """A channel's state in a word: those without a cursor of their own run with the live one."""
+    return "running" if cursor is None or cursor.state in _RUNNING[:1] else cursor.state

@@ -1,0 +1,102 @@
+"""One message as a page of text: where it came from, what became of it, what changed between in and out."""
+
+from collections.abc import Iterator
+
+from engine.channel.outcome import Status
+from engine.channel.ports import Entry, OutcomeRow
+from engine.cli.console import moment, printable
+from engine.cli.deliveries import Delivery, deliveries, delivery_words
+from engine.cli.field_diff import Change, field_changes
+from engine.cli.search import named
+from engine.cli.site import Readers
+from engine.errors import Unreadable
+from engine.hl7.message import Message
+
+
+def message_page(readers: Readers, entry: Entry, *, raw: bool = False) -> list[str]:
+    """The lines of the page."""
+    sent = deliveries(readers, [entry.position])[entry.position]
+    lines = _entry_lines(entry)
+    lines += ["", "outcomes", *_outcome_lines(readers, entry)]
+    lines += ["", "deliveries", *_delivery_lines(sent)]
+    for delivery in sent:
+        lines += ["", f"changes on the way to {delivery.row.destination}", *_change_lines(entry, delivery)]
+    if raw:
+        lines += ["", "as it came", *(f"  {line}" for line in _segments(entry))]
+    return lines
+
+
+def _entry_lines(entry: Entry) -> list[str]:
+    kind, control_id = named(entry)
+    pairs = [
+        ("received", f"{moment(entry.received)} by listener {entry.listener} from {entry.peer}"),
+        ("kept as", f"{entry.kind.name}, {len(entry.body)} bytes, {entry.charset or 'charset not known'}"),
+        ("answered", entry.answer or "no answer was asked for"),
+        ("flags", entry.flags),
+    ]
+    return [
+        f"entry {entry.position}: {kind}, control id {control_id}",
+        *(f"  {name:<10}{printable(value)}" for name, value in pairs if value),
+    ]
+
+
+def _outcome_lines(readers: Readers, entry: Entry) -> Iterator[str]:
+    rows = readers.store.outcomes([entry.position])
+    notes = readers.store.notes([entry.position])
+    if not rows:
+        yield "  RECEIVED: not processed yet"
+    for row in rows:
+        yield f"  {row.channel or '(no channel)'}: {Status(row.status).name}{_because(row)}"
+        for name, value in (("enrichment", row.enrichment), ("flags", row.flags), ("alerts", row.alerts)):
+            if value:
+                yield f"    {name:<12}{printable(value)}"
+        if row.run > 1:
+            yield f"    {'run':<12}{row.run}"
+        for note in notes:
+            if note.channel == row.channel and note.run == row.run:
+                yield f"    {note.kind:<12}{printable(note.text)}"
+
+
+def _because(row: OutcomeRow) -> str:
+    place = " ".join(part for part in (row.step, row.path) if part)
+    reason = printable(row.reason)
+    return f" by {place}: {reason}" if place and reason else f": {place or reason}" if place or reason else ""
+
+
+def _delivery_lines(sent: list[Delivery]) -> Iterator[str]:
+    if not sent:
+        yield "  none"
+    for delivery in sent:
+        row = delivery.row
+        yield f"  {delivery_words(delivery)} (lane {row.lane}, number {row.seq})"
+        for attempt in delivery.attempts:
+            yield f"    {moment(attempt.at)}  {attempt.decision.name}  {attempt.answer}"
+
+
+def _change_lines(entry: Entry, delivery: Delivery) -> Iterator[str]:
+    charset = entry.charset or "latin-1"
+    try:
+        changes = field_changes(Message.parse(entry.body, charset), Message.parse(delivery.row.body, charset))
+    except Unreadable:
+        yield "  cannot be compared: one of them is no HL7 message"
+        return
+    if not changes:
+        yield "  none"
+    for change in changes:
+        yield from _lines_of(change)
+
+
+def _lines_of(change: Change) -> Iterator[str]:
+    if change.before is None:
+        yield f"  + {change.path:<10} {change.name}: {printable(change.after or '')}"
+    elif change.after is None:
+        yield f"  - {change.path:<10} {change.name}: {printable(change.before)}"
+    else:
+        yield f"  ~ {change.path:<10} {change.name}"
+        yield f"      before  {printable(change.before) or '(empty)'}"
+        yield f"      after   {printable(change.after) or '(empty)'}"
+
+
+def _segments(entry: Entry) -> list[str]:
+    text = entry.body.decode(entry.charset or "latin-1", "replace")
+    return [printable(line) for line in text.replace("\r\n", "\r").replace("\n", "\r").split("\r") if line]

@@ -1,0 +1,174 @@
+"""Finding entries by keys, status and channel, newest first, also those the worker has not reached (D5)."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from engine.channel.outcome import Status
+from engine.channel.ports import Entry, Kind, OutcomeRow, SearchKey
+from engine.channel.search_keys import search_keys
+from engine.cli.console import moment, printable
+from engine.cli.deliveries import Delivery, deliveries
+from engine.cli.site import Readers
+from engine.errors import ConfigError, Unreadable
+from engine.hl7.message import Message
+from engine.hl7.msh import scan_msh
+from engine.hl7.printable import printable as as_key
+
+_WINDOW = 100  # entries looked at together
+_LOOKED_AT = 20_000  # entries looked at for one page
+_FOUND = 1000  # entries of one key
+
+
+class Criteria(NamedTuple):
+    """What is looked for; "" is anything."""
+
+    patient: str = ""
+    accession: str = ""
+    control_id: str = ""
+    status: str = ""
+    channel: str = ""
+    before: int = 0  # positions below this; 0 = from the newest
+    limit: int = 20
+
+    def __repr__(self) -> str:
+        return f"Criteria(status={self.status!r}, channel={self.channel!r}, before={self.before}, limit={self.limit})"
+
+    @property
+    def keys(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """(value, kinds of search key it may have) for each identifier asked for."""
+        pairs = (
+            (self.patient, ("patient",)),
+            (self.accession, ("accession", "filler", "placer")),
+            (self.control_id, ("control_id",)),
+        )
+        return tuple(pair for pair in pairs if pair[0])
+
+
+class Found(NamedTuple):
+    """A page: rows for the table, whether there is more, and the position to go on below."""
+
+    rows: list[list[str]]
+    more: bool
+    reached: int
+
+    def __repr__(self) -> str:
+        return f"Found({len(self.rows)} rows, more={self.more}, reached={self.reached})"
+
+
+def search(readers: Readers, criteria: Criteria) -> Found:
+    """One page of entries that meet all criteria; raises ConfigError for a status that is none."""
+    if criteria.status and criteria.status not in Status.__members__:
+        raise ConfigError(f"{criteria.status!r} is no status; there are {', '.join(Status.__members__)}")
+    rows: list[list[str]] = []
+    looked_at, reached = 0, criteria.before
+    for window in _windows(_positions(readers, criteria)):
+        entries = {position: readers.journal.entry(position) for position in window}
+        outcomes = _by_entry(readers.store.outcomes(window))
+        sent = deliveries(readers, window)
+        for position in window:
+            reached, looked_at = position, looked_at + 1
+            entry = entries[position]
+            if entry is not None and _admits(criteria, outcomes.get(position, [])):
+                rows.append(_row(entry, outcomes.get(position, []), sent[position]))
+            if len(rows) >= criteria.limit or looked_at >= _LOOKED_AT:
+                return Found(rows, position > 1, reached)
+    return Found(rows, more=False, reached=reached)
+
+
+def _positions(readers: Readers, criteria: Criteria) -> Iterator[int]:
+    """Positions that may meet the criteria, newest first."""
+    if criteria.keys:
+        found = [_with_key(readers, value, kinds) for value, kinds in criteria.keys]
+        hits = set.intersection(*found)
+        yield from sorted((hit for hit in hits if not criteria.before or hit < criteria.before), reverse=True)
+        return
+    newest = max(readers.journal.tails().values(), default=0)
+    top = min(newest, criteria.before - 1) if criteria.before else newest
+    if criteria.status in ("", "RECEIVED"):
+        lowest = _processed(readers) if criteria.status else 0
+        yield from range(top, lowest, -1)
+    else:
+        yield from _with_status(readers, top + 1, Status[criteria.status])
+
+
+def _with_status(readers: Readers, before: int, status: Status) -> Iterator[int]:
+    """Entries with an outcome of this status; a page of rows may end inside an entry, so it is asked for again."""
+    last = 0
+    while rows := readers.store.latest(before=before, limit=_WINDOW, status=status):
+        for row in rows:
+            if row.entry != last:
+                last = row.entry
+                yield last
+        before = last
+
+
+def _with_key(readers: Readers, value: str, kinds: tuple[str, ...]) -> set[int]:
+    """Entries with the key: from the store what is processed, from the journal what is not."""
+    key_value = as_key(value)
+    hits = {entry for kind in kinds for entry in readers.store.find(key_value, kind=kind, limit=_FOUND)}
+    for entry in readers.journal.find(_processed(readers), value.encode(), _FOUND):
+        if any(key.kind in kinds and key.value == key_value for key in _keys_of(entry)):
+            hits.add(entry.position)
+    return hits
+
+
+def _keys_of(entry: Entry) -> list[SearchKey]:
+    try:
+        return search_keys(Message.parse(entry.body, entry.charset or "latin-1"), entry.position)
+    except Unreadable:
+        return []
+
+
+def _processed(readers: Readers) -> int:
+    """Position up to which the worker has seen everything."""
+    return min((cursor.position for cursor in readers.store.cursors() if cursor.name == "live"), default=0)
+
+
+def _windows(positions: Iterator[int]) -> Iterator[list[int]]:
+    while window := list(islice(positions, _WINDOW)):
+        yield window
+
+
+def _by_entry(rows: list[OutcomeRow]) -> dict[int, list[OutcomeRow]]:
+    grouped: dict[int, list[OutcomeRow]] = {}
+    for row in rows:
+        grouped.setdefault(row.entry, []).append(row)
+    return grouped
+
+
+def _admits(criteria: Criteria, outcomes: list[OutcomeRow]) -> bool:
+    if criteria.status == "RECEIVED":
+        return not outcomes
+    return not (criteria.status or criteria.channel) or any(
+        (not criteria.status or row.status == Status[criteria.status])
+        and (not criteria.channel or row.channel == criteria.channel)
+        for row in outcomes
+    )
+
+
+def _row(entry: Entry, outcomes: list[OutcomeRow], sent: list[Delivery]) -> list[str]:
+    kind, control_id = named(entry)
+    words = [f"{row.channel or '(no channel)'} {Status(row.status).name}" for row in outcomes]
+    if not words:
+        words = ["QUARANTINED" if entry.kind is Kind.QUARANTINED else "RECEIVED"]
+    return [
+        str(entry.position),
+        moment(entry.received)[:23],
+        entry.listener,
+        kind,
+        control_id,
+        ", ".join(words),
+        ", ".join(f"{delivery.row.destination} {delivery.status}" for delivery in sent) or "-",
+    ]
+
+
+def named(entry: Entry) -> tuple[str, str]:
+    """MSH-9 and MSH-10 of an entry, fit for a terminal; of what cannot be read, `unreadable`."""
+    try:
+        msh = scan_msh(entry.body)
+    except Unreadable:
+        return "unreadable", "-"
+    charset = entry.charset or "latin-1"
+    kind = msh.type.decode(charset, "replace")[:15]
+    return printable(kind) or "-", printable(msh.control_id.decode(charset, "replace"))[:50] or "-"
