@@ -36,13 +36,13 @@ class Files:
 
     def journal(self, path: Path) -> Journal:
         """journal.db for writing; called in the thread that writes."""
-        from engine.store.sqlite import open_journal  # noqa: PLC0415 - slow to import, needed in its thread only
+        from engine.store.journal import open_journal  # noqa: PLC0415 - slow to import, needed in its thread only
 
         return open_journal(path)
 
     def store(self, path: Path) -> Outbox:
         """store.db for reading; called in the thread that reads."""
-        from engine.store.sqlite import read_store  # noqa: PLC0415 - as above
+        from engine.store.store import read_store  # noqa: PLC0415 - as above
 
         return read_store(path)
 

@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(plan: NetworkPlan, parent_fd: int) -> int:
     """Build the process, run its reactor, and take it down in order."""
+    plan.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     reactor = _reactor()
     clock = SystemClock()
     logs = Logs(plan.data / "logs", NAME, clock)
