@@ -6,7 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 VERSIONS = ("2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.8", "2.8.1", "2.8.2")
-DEFAULT
+DEFAULT_VERSION = "2.5.1"
+
 _VERSION = re.compile(r"2\.[0-9]{1,2}(?:\.[0-9]{1,2})?", re.ASCII)
 
 

@@ -69,7 +69,8 @@ def persons(message: Message) -> Iterator[Person]:
     """Each PID with what follows it; what stands before the first PID is about nobody."""
     segments = message.segments
     starts = [number for number, segment in enumerate(segments) if segment.name == "PID"]
-    for start, end in zip(starts, [*starts[1:], len(segments)], strict=True):
+    ends = [*starts[1:], len(segments)] if starts else []
+    for start, end in zip(starts, ends, strict=True):
         yield Person(segments[start], segments[start + 1 : end])
 
 

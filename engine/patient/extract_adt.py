@@ -32,7 +32,7 @@ def _kept(pid: Segment, field: int, component: int) -> str:
     raw = pid.raw_field(field)
     if raw == _DELETED:
         return '""'
-    text = pid.get(field, component)
+    text = pid.get(field, component, 1)  # the first subcomponent of a family name, as the guard reads it
     return text.strip() if text else ""
 
 

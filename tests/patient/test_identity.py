@@ -1,0 +1,178 @@
+"""Identifiers, the listener's choice, and clusters that nothing moves for (D3, D4, T21 to T24)."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.hl7.message import Message, Segment
+from engine.patient.fact import Demographics
+from engine.patient.guard import demographics, in_doubt
+from engine.patient.identity import Clusters, Identifier, IdentityEvent, identifiers, linked, pick_identifier
+
+PREFER = ("MR", "PI")
+
+
+def pid(text: str, legacy: str = "") -> Segment:
+    segment = Message.parse(f"MSH|^~\\&|A\rPID|1|{legacy}|{text}".encode()).first("PID")
+    assert segment is not None
+    return segment
+
+
+@pytest.mark.parametrize(
+    ("field", "key"),
+    [
+        ("12345^^^HOSP^MR", "HOSP|MR|12345"),
+        ("12345", "MAIN||12345"),
+        ("12345^^^^MR", "MAIN|MR|12345"),
+        ("12345^^^&1.2.3&ISO^MR", "1.2.3|MR|12345"),
+        ("12345^7^M10^HOSP^MR", "HOSP|MR|12345"),
+        (" 12345 ^^^HOSP^MR", "HOSP|MR|12345"),
+        ("99^^^ENT^PI~12345^^^HOSP^MR", "HOSP|MR|12345"),
+        ("078051120^^^SSA^SS~99^^^ENT^PI", "ENT|PI|99"),
+        ("1^^^CLINIC^MR~2^^^MAIN^MR", "MAIN|MR|2"),
+        ("1^^^CLINIC^MR~2^^^OTHER^MR", "CLINIC|MR|1"),
+        ("078051120^^^SSA^SS~77", "MAIN||77"),
+        ("078051120^^^SSA^SS", "SSA|SS|078051120"),
+        ('""^^^HOSP^MR~99^^^ENT^PI', "ENT|PI|99"),
+        ("^^^HOSP^MR~99^^^ENT^PI", "ENT|PI|99"),
+    ],
+)
+def test_the_listener_picks_one_identifier(field: str, key: str) -> None:
+    """Type by preference, its own authority first, then the order sent; the check digit is no part of it."""
+    found = pick_identifier(pid(field), "MAIN", PREFER)
+    assert found is not None
+    assert found.key == key
+
+
+def test_nobody_is_named() -> None:
+    """No PID, an empty PID-3, a deleted one: None, never an empty identifier."""
+    assert pick_identifier(None, "MAIN", PREFER) is None
+    for field in ("", '""', "^^^HOSP^MR", "~"):
+        assert pick_identifier(pid(field), "MAIN", PREFER) is None
+
+
+def test_pid_2_stands_in_for_an_empty_pid_3() -> None:
+    """A legacy of 2.2, and only where PID-3 names nobody."""
+    assert identifiers(pid("", legacy="55"), "MAIN") == [Identifier("MAIN", "55", "")]
+    assert identifiers(pid("1", legacy="55"), "MAIN") == [Identifier("MAIN", "1", "")]
+
+
+def test_zeros_are_stripped_only_where_the_listener_says_so() -> None:
+    """0012 and 12 are two patients, unless the site says that they are one; zero itself stays."""
+    assert identifiers(pid("0012"), "M")[0].id == "0012"
+    assert identifiers(pid("0012"), "M", strip_zeros=True)[0].id == "12"
+    assert identifiers(pid("000"), "M", strip_zeros=True)[0].id == "0"
+
+
+def test_the_same_identifier_twice_is_one() -> None:
+    """Repetitions are told apart by their meaning."""
+    assert len(identifiers(pid("1^^^H^MR~1^^^H^MR~2^^^H^PI"), "H")) == 2
+
+
+def test_keys_are_printable_and_never_shared() -> None:
+    """Controls are written out, and a bar inside an authority does not make two identifiers one key (D6)."""
+    assert Identifier("HOSP", "1\x00\r2", "MR").key == "HOSP|MR|1\\x00\\x0d2"
+    assert Identifier("A|MR", "1", "").key != Identifier("A", "1", "MR").key
+    assert Identifier("A", "x\\x0d", "").key != Identifier("A", "x\r", "").key
+
+
+@given(st.tuples(st.text(), st.text(), st.text()), st.tuples(st.text(), st.text(), st.text()))
+def test_two_identifiers_never_share_a_key(one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
+    """The key is injective and printable in UTF-8."""
+    a, b = Identifier(*one), Identifier(*other)
+    assert (a.key == b.key) == (a == b)
+    assert a.key.encode()
+
+
+def event(kind: str, a: str, b: str, entry: int) -> IdentityEvent:
+    return IdentityEvent(entry, 1, 0, kind, a, b, entry)
+
+
+def test_what_a_pid_lists_together_is_linked() -> None:
+    """Identifiers of preferred types; a social security number joins nobody, nor do two numbers of one kind."""
+    mr, pi, ss = Identifier("H", "1", "MR"), Identifier("E", "9", "PI"), Identifier("SSA", "7", "SS")
+    assert linked([mr, ss, pi], PREFER) == ((mr.key, pi.key),)
+    assert linked([mr, ss], PREFER) == ()
+    assert linked([mr, Identifier("H", "2", "MR"), pi], PREFER) == ()
+    assert linked([mr, Identifier("CLINIC", "2", "MR")], PREFER) == ((mr.key, "CLINIC|MR|2"),)
+    assert linked([mr, Identifier("", "9", "PI")], PREFER) == ()
+
+
+def test_chained_merges_make_one_cluster() -> None:
+    """A into B, B into C (T24); who was never named is a cluster of one."""
+    clusters = Clusters.of([event("merge", "A", "B", 1), event("merge", "B", "C", 2)])
+    assert clusters.cluster("A") == clusters.cluster("C") == {"A", "B", "C"}
+    assert clusters.cluster("Z") == {"Z"}
+    assert Clusters.of([]).cluster("Z") == {"Z"}
+
+
+def test_an_unlink_reverses_and_the_log_order_decides() -> None:
+    """The reverse row takes back link and merge of its two; what others say stays; a later link holds again."""
+    merged = [event("merge", "A", "B", 1), event("link", "B", "C", 2)]
+    undone = [*merged, event("unlink", "B", "A", 3)]
+    assert Clusters.of(undone).cluster("A") == {"A"}
+    assert Clusters.of(undone).cluster("B") == {"B", "C"}
+    assert Clusters.of(reversed(undone)).cluster("A") == {"A"}
+    assert Clusters.of([*undone, event("link", "A", "B", 4)]).cluster("A") == {"A", "B", "C"}
+
+
+@given(st.lists(st.tuples(st.sampled_from(["link", "merge", "unlink"]), *[st.sampled_from("ABCDEF")] * 2), max_size=20))
+def test_clusters_are_a_partition_equal_to_the_plain_model(log: list[tuple[str, str, str]]) -> None:
+    """Every member of a cluster has the same cluster, as a search over the standing pairs finds it."""
+    events = [event(kind, a, b, number) for number, (kind, a, b) in enumerate(log)]
+    standing: set[frozenset[str]] = set()
+    for kind, a, b in log:
+        (standing.discard if kind == "unlink" else standing.add)(frozenset((a, b)))
+    clusters = Clusters.of(events)
+    for start in "ABCDEF":
+        reached = {start}
+        while more := {name for pair in standing if pair & reached for name in pair} - reached:
+            reached |= more
+        assert clusters.cluster(start) == reached
+
+
+STORED = Demographics("DOE", "JANE", "19600101", "F")
+
+
+@pytest.mark.parametrize(
+    ("family", "birth_date", "doubt"),
+    [
+        ("DOE", "19600101", False),
+        ("SMITH", "19600101", False),  # a marriage
+        ("DOE", "19700202", False),  # a correction
+        ("SMITH", "19700202", True),
+        ("", "19700202", False),
+        ("SMITH", "", False),
+        ("", "", False),
+        ("doe", "19700202", False),
+        ("SMITH", "1960", False),  # as far as sent
+        ("SMITH", "1970", True),
+        ("SMITH", "196001010830", False),
+    ],
+)
+def test_identity_is_in_doubt_when_name_and_birth_date_both_differ(
+    family: str, birth_date: str, *, doubt: bool
+) -> None:
+    """D13b; what was not sent cannot differ."""
+    assert in_doubt(Demographics(family, "", birth_date, ""), STORED) is doubt
+
+
+def test_there_is_no_doubt_about_who_is_unknown() -> None:
+    """A first order, and a stored patient without name or birth date."""
+    order = Demographics("SMITH", "", "19700202", "")
+    assert not in_doubt(order, None)
+    assert not in_doubt(order, Demographics("", "", "19600101", ""))
+    assert not in_doubt(order, Demographics("DOE", "", "", ""))
+
+
+def test_names_are_compared_without_punctuation() -> None:
+    """O'Brien and OBRIEN are one name."""
+    assert not in_doubt(Demographics("O'Brien-Lee", "", "1", ""), Demographics("OBRIEN LEE", "", "2", ""))
+
+
+def test_demographics_of_a_pid() -> None:
+    """PID-5.1 (its first subcomponent), 5.2, 7, 8; a deleted place says nothing."""
+    segment = pid("1||DE LA CRUZ&DE LA&CRUZ^ANA||19600101120000|F")
+    assert demographics(segment) == Demographics("DE LA CRUZ", "ANA", "19600101120000", "F")
+    assert demographics(pid('1||""^ANA||""|')) == Demographics("", "ANA", "", "")
+    assert demographics(None) == Demographics("", "", "", "")
