@@ -1,0 +1,533 @@
+"""The second transaction: a batch through the shipped channels, with both stores, one partition and four."""
+
+import json
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine.channel.control_ids import control_id
+from engine.channel.operator_acts import note_body
+from engine.channel.outcome import Status
+from engine.channel.ports import Commit, Journal, Kind, Received, Store
+from engine.channel.process import NOTHING, Processed, State, load, process
+from engine.channel.site import Site, load_site
+from engine.errors import Retryable, StoreBroken, StoreRefused
+from engine.hl7.message import Message
+from engine.steps.draft import Draft
+from engine.store import MemoryJournal, MemoryStore, open_journal, open_store
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "channels" / "samples"
+INSTALLATION = "0" * 32
+DAY = 86_400_000_000
+NOW = 1_787_234_400_000_000  # 2026-08-20 14:00 UTC
+
+
+def shipped() -> Site:
+    loaded = load_site(ROOT)
+    assert loaded.site is not None, loaded.findings
+    return loaded.site
+
+
+SITE = shipped()
+
+
+def sample(name: str) -> bytes:
+    """A shipped sample with the line ends of the wire."""
+    return (SAMPLES / name).read_bytes().replace(b"\r\n", b"\r").replace(b"\n", b"\r")
+
+
+ADT, ORU31, ORU24 = (sample(name) for name in ("adt_a01_doe.hl7", "oru_egfr_31.hl7", "oru_egfr_24.hl7"))
+WEIGHT, RDE, ORM = (sample(name) for name in ("oru_weight.hl7", "rde_metformin.hl7", "orm_ct_abdomen.hl7"))
+
+
+class Bench:
+    """A journal, a store and the live cursor over the shipped site."""
+
+    def __init__(self, journal: Journal, store: Store, site: Site = SITE) -> None:
+        self.journal = journal
+        self.store = store
+        self.site = site
+        self.state: State = load(site, store, journal, INSTALLATION)
+        self._numbers = count(1)
+
+    def receive(self, *messages: tuple[str, bytes], partition: int = 0, kind: Kind = Kind.MESSAGE, answer="AA") -> None:
+        with self.journal.transaction() as tx:
+            tx.log.append(
+                [
+                    Received(
+                        listener,
+                        "peer:1",
+                        NOW + n,
+                        body,
+                        "utf-8",
+                        kind,
+                        answer,
+                        "",
+                        b"%d" % next(self._numbers),
+                        partition,
+                    )
+                    for n, (listener, body) in enumerate(messages)
+                ]
+            )
+
+    def process(self, partition: int = 0) -> Processed:
+        return process(self.state, self.journal, self.store, now=lambda: NOW, elapsed=lambda: 0.0, partition=partition)
+
+    def restart(self) -> None:
+        self.state = load(self.site, self.store, self.journal, INSTALLATION)
+
+    def sent(self) -> list[bytes]:
+        return [row.body for row in self.store.outbox("pacs", 0, 0, 10_000)]
+
+
+@pytest.fixture(params=["memory-1", "memory-4", "sqlite-1", "sqlite-4"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    kind, partitions = request.param.split("-")
+    if kind == "memory":
+        yield Bench(MemoryJournal(int(partitions)), MemoryStore())
+        return
+    journal, store = open_journal(tmp_path / "journal.db", int(partitions)), open_store(tmp_path / "store.db")
+    yield Bench(journal, store)
+    store.close()
+    journal.close()
+
+
+@pytest.fixture
+def memory() -> Bench:
+    return Bench(MemoryJournal(), MemoryStore())
+
+
+def statuses(processed: Processed) -> list[tuple[str, Status]]:
+    return [(done.row.channel, Status(done.row.status)) for done in processed.done]
+
+
+def field(message: bytes, path: str) -> str:
+    return Message.parse(message).get(path) or ""
+
+
+def test_an_order_sees_the_result_before_it_in_the_same_batch(bench: Bench) -> None:
+    """ORU and ORM of one patient in one batch: the order leaves with the eGFR (D5)."""
+    bench.receive(("lab", ORU24), ("ris", ORM))
+    done = bench.process()
+    assert statuses(done) == [("results", Status.TRANSFORMED), ("orders_to_pacs", Status.TRANSFORMED)]
+    assert "eGFR 24" in field(bench.sent()[0], "OBR-13")
+
+
+def test_an_order_does_not_see_the_result_behind_it(bench: Bench) -> None:
+    """Negative control of the test above: order decides, not the batch."""
+    bench.receive(("ris", ORM), ("lab", ORU24))
+    bench.process()
+    assert "eGFR 24" not in field(bench.sent()[0], "OBR-13")
+
+
+def test_one_batch_and_many_give_the_same(bench: Bench) -> None:
+    """What leaves does not depend on where batches end."""
+    messages = [("adt", ADT), ("lab", ORU31), ("lab", ORU24), ("lab", WEIGHT), ("pharmacy", RDE), ("ris", ORM)]
+    for message in messages:
+        bench.receive(message)
+        bench.process()
+    other = Bench(MemoryJournal(), MemoryStore())
+    other.receive(*messages)
+    other.process()
+    assert [drop_control_id(body) for body in bench.sent()] == [drop_control_id(body) for body in other.sent()]
+    assert counts_of(bench.store) == counts_of(other.store)
+
+
+def drop_control_id(body: bytes) -> bytes:
+    return Message.parse(body).with_value("MSH-10", "X").to_er7()
+
+
+def counts_of(store: Store) -> int:
+    return sum(len(facts) for facts in store.facts(["HOSP|MR|12345"]).values())
+
+
+def test_the_cursor_moves_with_the_effects(bench: Bench) -> None:
+    """After a restart nothing is processed twice."""
+    bench.receive(("lab", ORU24))
+    assert bench.process().last == 1
+    bench.restart()
+    assert bench.process() is NOTHING
+    assert [c.position for c in bench.store.cursors() if c.name == "live"] == [1]
+
+
+def test_a_commit_that_did_not_happen_is_repeated_with_the_same_effects(memory: Bench) -> None:
+    """A full disk: nothing is kept, and the second time gives the same rows and the same MSH-10."""
+    memory.receive(("lab", ORU24), ("ris", ORM))
+    refusing = Refusing(memory.store, Retryable("store.db: the disk is full"), times=1)
+    memory.store = refusing
+    with pytest.raises(Retryable):
+        memory.process()
+    assert memory.sent() == []
+    memory.process()
+    expected = control_id(INSTALLATION, "pacs", (2, "orders_to_pacs", 1))
+    assert field(memory.sent()[0], "MSH-10") == expected
+    assert [row.control_id for row in memory.store.outbox("pacs", 0, 0, 10)] == [expected]
+
+
+class Refusing:
+    """A store whose commits fail as told, for batches that `bad` picks."""
+
+    def __init__(
+        self, store: Store, error: Exception, times: int = 10_000, bad: Callable[[Commit], bool] = lambda _: True
+    ) -> None:
+        self._store = store
+        self._error = error
+        self._times = times
+        self._bad = bad
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def commit(self, batch: Commit) -> None:
+        if self._times and self._bad(batch):
+            self._times -= 1
+            raise self._error
+        self._store.commit(batch)
+
+
+def test_an_entry_that_the_store_refuses_becomes_failed_alone(memory: Bench) -> None:
+    """One poisoned entry never aborts the others of its batch (D6)."""
+    memory.receive(("lab", ORU31), ("lab", ORU24), ("ris", ORM))
+    memory.store = Refusing(
+        memory.store,
+        OverflowError("SECRET"),
+        bad=lambda batch: any(fact.entry == 2 for fact in batch.facts),
+    )
+    done = memory.process()
+    assert statuses(done) == [("results", 2), ("", 3), ("orders_to_pacs", 2)]
+    assert done.refused == ((2, "store refused: OverflowError"),)
+    assert memory.store.outcomes([2])[0].reason == "store refused: OverflowError"
+    assert "eGFR 31" in field(memory.sent()[0], "OBR-13")
+
+
+def test_the_text_of_a_refusal_is_kept_where_it_is_ours(bench: Bench) -> None:
+    """A real refusal of the real store: an outcome that is there already."""
+    bench.receive(("lab", ORU24), ("lab", ORU31))
+    bench.process()
+    bench.receive(("lab", WEIGHT))
+    row = bench.store.outcomes([1])[0]._replace(entry=3)
+    bench.store.commit(Commit(cursors=(), outcomes=(row,)))
+    done = bench.process()
+    assert [number for number, _ in done.refused] == [3]
+    assert done.refused[0][1].startswith("store refused: ")
+
+
+def test_a_broken_store_ends_the_worker(memory: Bench) -> None:
+    """StoreBroken is for the process, not for the entry: nothing becomes FAILED."""
+    memory.receive(("lab", ORU24))
+    memory.store = Refusing(memory.store, StoreBroken("store.db: OperationalError SQLITE_IOERR"))
+    with pytest.raises(StoreBroken):
+        memory.process()
+    assert memory.store.outcomes([1]) == []
+
+
+def test_a_disk_that_fills_while_entries_go_one_by_one_loses_nothing(memory: Bench) -> None:
+    """What was committed before it is told; the rest comes again."""
+    memory.receive(("lab", ORU31), ("lab", ORU24))
+
+    class Filling(Refusing):
+        def commit(self, batch: Commit) -> None:
+            if len(batch.outcomes) > 1:
+                raise StoreRefused("store refused: OverflowError")
+            if batch.cursors[0].position == 2:
+                raise Retryable("store.db: the disk is full")
+            self._store.commit(batch)
+
+    real, memory.store = memory.store, Filling(memory.store, Retryable(""))
+    assert memory.process().last == 1
+    memory.store = real
+    assert memory.process().first == 2
+
+
+def test_every_entry_is_found_by_its_keys(bench: Bench) -> None:
+    """Patient, control id, accession, placer, filler and visit."""
+    bench.receive(("ris", ORM))
+    bench.process()
+    for value, kind in [
+        ("12345", "patient"),
+        ("SYN0006", "control_id"),
+        ("ACC1", "accession"),
+        ("P1", "placer"),
+        ("F1", "filler"),
+        ("V1", "visit"),
+    ]:
+        assert bench.store.find(value, kind=kind) == [1], kind
+
+
+def test_what_nobody_accepts_is_filtered_once(bench: Bench) -> None:
+    """One row with channel "" and the reason; and it can be found."""
+    bench.receive(("lab", ADT))
+    done = bench.process()
+    assert statuses(done) == [("", Status.FILTERED)]
+    assert bench.store.find("12345", kind="patient") == [1]
+
+
+def test_what_was_quarantined_says_why(bench: Bench) -> None:
+    """FAILED with the answer as its reason, unreadable bytes too; channels never see it."""
+    bench.receive(
+        ("lab", ORU24.replace(b"F|||", b"\xff|||")), ("lab", b"no message"), kind=Kind.QUARANTINED, answer="AE|102|"
+    )
+    done = bench.process()
+    assert statuses(done) == [("", Status.FAILED)] * 2
+    assert {row.reason for row in bench.store.outcomes([1, 2])} == {"AE|102|"}
+    assert bench.store.find("12345", kind="patient") == [1]
+
+
+def test_a_listener_that_the_site_no_longer_has_is_filtered(memory: Bench) -> None:
+    """Its entries stay and are found; no channel is asked."""
+    memory.receive(("gone", ADT))
+    assert statuses(memory.process()) == [("", Status.FILTERED)]
+
+
+def test_a_snapshot_that_says_the_same_is_not_kept_again(bench: Bench) -> None:
+    """An ADT repeated with another time and control id adds no fact; a changed one adds its set."""
+    again = ADT.replace(b"SYN0001", b"SYN0099").replace(b"20260701080000-0500||ADT", b"20260702080000-0500||ADT")
+    bench.receive(("adt", ADT))
+    bench.process()
+    before = counts_of(bench.store)
+    bench.receive(("adt", again), ("adt", again.replace(b"SYN0099", b"SYN0100")))
+    bench.process()
+    assert counts_of(bench.store) == before
+    bench.receive(("adt", again.replace(b"HIVES~HYPOTENSION", b"HIVES")))
+    bench.process()
+    added = [fact for fact in bench.store.facts(["HOSP|MR|12345"])["HOSP|MR|12345"] if fact.entry == 4]
+    assert {fact.kind for fact in added} == {"allergy", "snapshot"}
+
+
+def test_coverage_spans_the_entries_that_fed_a_kind(bench: Bench) -> None:
+    """First and last received time by kind and authority, unchanged snapshots included (D13)."""
+    bench.receive(("adt", ADT), ("lab", ORU31), ("lab", ORU24), ("adt", ADT + b"ZZZ|1\r"))
+    bench.process()
+    spans = bench.store.coverage()
+    assert spans["lab", "HOSP"] == (NOW + 1, NOW + 2)
+    assert spans["allergy", "HOSP"] == (NOW, NOW + 3)
+    assert not any(kind == "snapshot" for kind, _ in spans)
+
+
+def test_the_switch_lets_orders_through_as_they_came(bench: Bench) -> None:
+    """Enrichment off (D25): nothing is added, and that survives a restart."""
+    bench.store.commit(Commit(cursors=(), switches={"enrichment": "off"}))
+    bench.restart()
+    bench.receive(("lab", ORU24), ("ris", ORM))
+    done = bench.process()
+    assert done.done[1].row.enrichment == "off"
+    assert unstamped(bench.sent()[0]) == ORM
+
+
+def unstamped(body: bytes) -> bytes:
+    """What left, with what the channel sets on purpose set back."""
+    message = Message.parse(body).with_value("MSH-10", "SYN0006").with_value("MSH-5", "BACKSTORY")
+    return message.with_value("OBR-4.1", "CTAP").to_er7()
+
+
+def test_an_accession_of_another_patient_fails_and_is_never_enriched(bench: Bench) -> None:
+    """Engine rules, end of section 1; in one batch and across batches, and the first order stays."""
+    foreign = ORM.replace(b"12345", b"99999").replace(b"SYN0006", b"SYN0106")
+    bench.receive(("lab", ORU24), ("ris", ORM), ("ris", foreign))
+    done = bench.process()
+    bench.receive(("ris", foreign.replace(b"SYN0106", b"SYN0107")))
+    later = bench.process()
+    assert statuses(done)[1:] == [("orders_to_pacs", Status.TRANSFORMED), ("orders_to_pacs", Status.FAILED)]
+    assert statuses(later) == [("orders_to_pacs", Status.FAILED)]
+    assert [alert.kind for alert in later.done[0].alerts] == ["accession"]
+    assert len(bench.sent()) == 1
+    assert bench.store.orders(["ACC1"])["ACC1"].patient == "HOSP|MR|12345"
+
+
+def test_an_update_of_the_same_order_is_no_conflict(bench: Bench) -> None:
+    """Negative control: the same patient may send its accession again, also under a linked identifier."""
+    bench.receive(("ris", ORM), ("ris", ORM.replace(b"SYN0006", b"SYN0106")))
+    done = bench.process()
+    assert statuses(done) == [("orders_to_pacs", Status.TRANSFORMED)] * 2
+    assert len(bench.sent()) == 2
+
+
+def failing(number: int) -> tuple[str, bytes]:
+    """An order that track_order cannot keep: no number at all."""
+    body = (
+        ORM.replace(b"P1^EMR", b"").replace(b"F1^RIS", b"").replace(b"ACC1", b"").replace(b"SYN0006", b"BAD%d" % number)
+    )
+    return "ris", body
+
+
+def test_ten_failures_in_a_row_stop_a_channel_and_no_other(bench: Bench) -> None:
+    """The channel keeps its place in a row of its own; what it has not seen has no outcome yet."""
+    bench.receive(*[failing(n) for n in range(12)], ("lab", ORU24), ("ris", ORM))
+    done = bench.process()
+    assert statuses(done) == [("orders_to_pacs", Status.FAILED)] * 10 + [("results", Status.TRANSFORMED)]
+    rows = [cursor for cursor in bench.store.cursors() if cursor.name == "orders_to_pacs"]
+    assert {(row.partition, row.position, row.state) for row in rows} == {
+        (partition, 10 if partition == 0 else 0, "stopped") for partition in range(bench.journal.partitions)
+    }
+    assert done.stopped[0].reason == "10 messages failed in a row"
+    assert bench.store.outcomes([14]) == []
+    bench.restart()
+    bench.receive(("ris", ORM.replace(b"SYN0006", b"SYN0200")), ("lab", ORU31))
+    assert statuses(bench.process()) == [("results", Status.TRANSFORMED)]
+
+
+def test_a_success_between_failures_starts_the_count_again(memory: Bench) -> None:
+    """Nine, one good, nine: the channel runs on."""
+    memory.receive(*[failing(n) for n in range(9)], ("ris", ORM), *[failing(n) for n in range(20, 29)])
+    done = memory.process()
+    assert done.stopped == ()
+    assert len(done.done) == 19
+
+
+def test_a_stopped_context_channel_delays_what_is_said_of_absence(memory: Bench) -> None:
+    """Coverage names the oldest entry that the channel has not seen (D13), also after a restart."""
+    nobody = ORU24.replace(b"12345^^^HOSP^MR", b"")
+    memory.receive(*[("lab", nobody.replace(b"SYN0003", b"N%d" % n)) for n in range(11)])
+    assert statuses(memory.process())[-1] == ("results", Status.FAILED)
+    assert memory.state.delayed_since > 0
+    memory.restart()
+    assert memory.state.delayed_since == NOW + 10
+
+
+def test_an_operators_note_is_attached(bench: Bench) -> None:
+    """A deferred result is an entry, and becomes a note of the outcome it belongs to (D12b)."""
+    bench.receive(("lab", ORU24))
+    bench.receive(("backstory", note_body(1, "results", 1, "validate", "PID-3 is missing")), kind=Kind.OPERATOR)
+    assert statuses(bench.process())[1] == ("", Status.TRANSFORMED)
+    notes = bench.store.notes([1])
+    assert [(note.channel, note.cause, note.text) for note in notes] == [("results", 2, "PID-3 is missing")]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"[]",
+        b'{"act": "unmerge"}',
+        note_body(0, "results", 1, "validate", "x"),
+        note_body(1, "results", 1, "gossip", "x"),
+        json.dumps({"act": "note", "entry": "1", "run": 1, "channel": "a", "kind": "validate", "text": "x"}).encode(),
+        json.dumps({"act": "note", "entry": 1, "run": 1, "channel": 5, "kind": "validate", "text": "x"}).encode(),
+    ],
+)
+def test_an_act_that_is_none_fails_with_its_reason(memory: Bench, body: bytes) -> None:
+    """Nothing is guessed from an operator's entry."""
+    memory.receive(("backstory", body), kind=Kind.OPERATOR)
+    done = memory.process()
+    assert statuses(done) == [("", Status.FAILED)]
+    assert done.done[0].row.reason
+    assert memory.store.notes([1]) == []
+
+
+def with_destination(**changes: object) -> Site:
+    destination = SITE.config.destinations["pacs"].model_copy(update=changes)
+    return SITE._replace(config=SITE.config.model_copy(update={"destinations": {"pacs": destination}}))
+
+
+def test_control_id_keep_sends_the_originals() -> None:
+    """`control_id: keep` (D9)."""
+    bench = Bench(MemoryJournal(), MemoryStore(), with_destination(control_id="keep"))
+    bench.receive(("ris", ORM))
+    bench.process()
+    row = bench.store.outbox("pacs", 0, 0, 10)[0]
+    assert (row.control_id, field(row.body, "MSH-10")) == ("SYN0006", "SYN0006")
+
+
+def test_a_patient_stays_in_one_lane() -> None:
+    """Lane = crc32(key) mod lanes, for two orders of one patient and others spread over the lanes."""
+    bench = Bench(MemoryJournal(), MemoryStore(), with_destination(lanes=4))
+    for patient in range(40):
+        for copy in (b"A", b"B"):
+            number = b"%d%s" % (patient, copy)
+            body = ORM.replace(b"12345", b"%d" % patient).replace(b"ACC1", b"AC" + number).replace(b"SYN0006", number)
+            bench.receive(("ris", body))
+    bench.process()
+    lanes = [{row.key for row in bench.store.outbox("pacs", lane, 0, 100)} for lane in range(4)]
+    assert all(lanes)
+    assert sum(len(keys) for keys in lanes) == 40
+
+
+def test_what_the_destinations_charset_lacks_leaves_as_it_came() -> None:
+    """The order is in UTF-8 and the PACS wants Latin 1: what fits is transcoded and said so, what does not leaves in its own."""
+    bench = Bench(MemoryJournal(), MemoryStore(), with_destination(charset="iso8859_1"))
+    french = ORM.replace(b"DOE^JANE", "DOÉ^JANE".encode())
+    greek = french.replace("É".encode(), "Ω".encode()).replace(b"ACC1", b"ACC2").replace(b"SYN0006", b"SYN0106")
+    bench.receive(("ris", french), ("ris", greek))
+    done = bench.process()
+    first, second = bench.sent()
+    assert "DOÉ".encode("latin-1") in first
+    assert Message.parse(first, "iso8859_1").get("MSH-18") == "8859/1"
+    assert "DOΩ".encode() in second
+    assert [alert.kind for alert in done.done[1].alerts] == ["destination"]
+
+
+def test_an_enriched_order_that_is_too_long_leaves_as_it_came() -> None:
+    """Length is D1's business as well: the order leaves without what does not fit, with an alert."""
+    bench = Bench(MemoryJournal(), MemoryStore(), with_destination(max_bytes=len(ORM) + 40))
+    bench.receive(("lab", ORU24), ("ris", ORM))
+    done = bench.process()
+    assert done.done[1].row.enrichment == "failed"
+    assert unstamped(bench.sent()[0]) == ORM
+
+
+def test_a_backfill_stores_and_sends_nothing() -> None:
+    """`backfill: true` (D13); the declared history counts as heard."""
+    listeners = dict(SITE.config.listeners)
+    listeners["ris"] = listeners["ris"].model_copy(update={"backfill": True})
+    site = SITE._replace(config=SITE.config.model_copy(update={"listeners": listeners}))
+    bench = Bench(MemoryJournal(), MemoryStore(), site)
+    bench.receive(("ris", ORM))
+    bench.process()
+    assert bench.sent() == []
+    assert "ACC1" in bench.store.orders(["ACC1"])
+
+
+def test_a_throwing_best_effort_step_lets_the_order_leave(monkeypatch: pytest.MonkeyPatch, memory: Bench) -> None:
+    """D1, through the whole transaction: as it came, `failed`, and an alert."""
+    enrich = next(step for step in memory.site.channels[-1].steps if step.step == "enrich")
+
+    def broken(self: object, draft: Draft, mappings: object) -> Draft:
+        raise ZeroDivisionError("DOE^JANE")
+
+    monkeypatch.setattr(type(enrich), "apply", broken)
+    memory.receive(("lab", ORU24), ("ris", ORM))
+    done = memory.process()
+    assert done.done[1].row.enrichment == "failed"
+    assert done.done[1].alerts[0].kind == "enrichment_failed"
+    assert "DOE" not in repr(done.done[1].alerts)
+    assert unstamped(memory.sent()[0]) == ORM
+
+
+def test_reprs_hold_no_content(memory: Bench) -> None:
+    """What a traceback or a debugger could print of a batch names places only (D22)."""
+    memory.receive(("adt", ADT), ("ris", ORM))
+    done = memory.process()
+    text = repr(done) + repr(memory.store.outbox("pacs", 0, 0, 10)) + repr(done.done[0])
+    assert not any(word in text for word in ("DOE", "JANE", "12345", "HIVES", "SYN0006"))
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+def test_no_entry_stops_the_cursor(tail: bytes) -> None:
+    """Whatever stands in an entry, it gets an outcome and the next one is reached."""
+    bench = Bench(MemoryJournal(), MemoryStore())
+    bench.receive(("ris", ORM[:200] + tail), ("adt", ADT[:120] + tail), ("lab", ORU24[:240] + tail), ("lab", ORU31))
+    done = bench.process()
+    assert done.last == 4
+    assert {row.entry for row in bench.store.outcomes([1, 2, 3, 4])} == {1, 2, 3, 4}
+
+
+def test_control_ids_differ_by_every_part_of_the_cause() -> None:
+    """20 characters, the same for the same cause, others for another installation, destination, entry, channel, run, ordinal."""
+    causes = [
+        control_id("a", "pacs", (1, "c", 1)),
+        control_id("b", "pacs", (1, "c", 1)),
+        control_id("a", "vna", (1, "c", 1)),
+        control_id("a", "pacs", (2, "c", 1)),
+        control_id("a", "pacs", (1, "d", 1)),
+        control_id("a", "pacs", (1, "c", 2)),
+        control_id("a", "pacs", (1, "c", 1), 1),
+    ]
+    assert len(set(causes)) == len(causes)
+    assert all(len(one) == 20 and one[0] == "B" and one.isalnum() for one in causes)
+    assert control_id("a", "pacs", (1, "c", 1)) == causes[0]
