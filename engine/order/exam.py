@@ -13,10 +13,10 @@ from engine.order.exam_file import ExamRow, ExamsModel
 from engine.order.exam_text import ExamText, wording
 from engine.order.order import Exam
 
-__all__ = ["UNKNOWN", "ExamTable", "classify", "parse_exams"]
+__all__ = ["LOINC", "UNKNOWN", "ExamTable", "classify", "parse_exams"]
 
 UNKNOWN = Exam(frozenset(), frozenset(), frozenset(), frozenset(), "unknown")
-_LOINC = frozenset({"LN", "LOINC", "LNC", "2.16.840.1.113883.6.1"})
+LOINC = frozenset({"LN", "LOINC", "LNC", "2.16.840.1.113883.6.1"})
 _SLOTS = ("modality", "region", "contrast", "special")
 _CACHE = 16_384  # spellings of one site
 
@@ -39,7 +39,7 @@ class ExamTable:
     def _exam_of(self, codes: tuple[str, ...], system: str, texts: tuple[str, ...], modality: str) -> Exam:
         """The exam of OBR-4.1 and OBR-44.1, OBR-4.3, the texts in order of trust, and OBR-24."""
         row = next((self._rows[code] for code in codes if code in self._rows), None)
-        by_loinc = system.upper() in _LOINC
+        by_loinc = system.upper() in LOINC
         if by_loinc and codes and not any(texts):
             texts = (self._loinc.get(codes[0], ""),)
         stated = self._modalities.get(modality.upper(), "")

@@ -43,14 +43,14 @@ class ExamText:
         return exam._replace(contrast=self._contrast(exam, text))
 
     def _modalities(self, text: str, stated: str) -> frozenset[str]:
-        """OBR-24 wins, but for CT and MR in the words: a contrast exam that is missed is the worst error here."""
+        """OBR-24 wins, but for CT, MR and PET in the words: a contrast exam that is missed is the worst error here."""
         found = frozenset(name for name, pattern in self._file.modality.items() if pattern.search(text))
         if found & {"CT", "MR"}:
             found -= {"XA"}  # CT ANGIOGRAM
         if len(found) > 1:
             found -= {"XR"}  # a word of plain films beside a real modality
         if stated:
-            return found & {"CT", "MR"} | {stated}
+            return found & {"CT", "MR", "PT"} | {stated}
         return found or (frozenset({"XR"}) if self._plain(text) else _NONE)
 
     def _plain(self, text: str) -> bool:
@@ -130,6 +130,8 @@ class ExamText:
         rules = self._file.contrast
         found = set()
         if "CT" in exam.modality and not exam.modality & {"PT", "NM", "IR"} and exam.region & rules.possible:
+            found.add("IOD_POSSIBLE")
+        if "XA" in exam.modality:
             found.add("IOD_POSSIBLE")
         if "MR" in exam.modality and not rules.never_gadolinium.search(text) and "IR" not in exam.modality:
             alone = exam.region and exam.region <= rules.no_gadolinium_alone

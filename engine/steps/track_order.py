@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from engine.errors import StepError
 from engine.hl7.groups import OrderGroup, order_groups
-from engine.order.exam import classify
+from engine.order.exam import LOINC, classify
 from engine.order.lifecycle import state_of
 from engine.order.order import Exam, Order
 from engine.order.reading import accession, control, exam_time, filler, modality, order_number, placer
@@ -81,10 +81,17 @@ step: track_order                  # the order and its life cycle enter the stor
 
 
 def is_imaging(group: OrderGroup, exam: Exam) -> bool:
-    """Whether an order asks for imaging at all: an exam we know, an accession, or no other department in OBR-24."""
+    """Whether an order asks for imaging at all: an exam we know, an accession, or no sign of another department.
+
+    Such signs are a section in OBR-24, a specimen (OBR-15, SPM), and a LOINC code, whose names begin with the modality
+    where they are imaging.
+    """
     if exam.modality or exam.special or accession(group):
         return True
-    return said(group.detail.get(24, 1) if group.detail else None).upper() not in _ELSEWHERE
+    obr = group.detail
+    if obr is None or said(obr.get(24, 1)).upper() in _ELSEWHERE or said(obr.get(15, 1)):
+        return False
+    return said(obr.get(4, 3)).upper() not in LOINC and not any(other.name == "SPM" for other in group.others)
 
 
 def _order(draft: Draft, group: OrderGroup, exam: Exam) -> Order:

@@ -78,6 +78,8 @@ def slot(values: frozenset[str]) -> str:
         ("CEREBRAL ANGIOGRAM", "IOD"),
         ("HEPATIC ARTERY CHEMOEMBOLIZATION", "IOD"),
         ("CT ABDOMEN", "IOD_POSSIBLE"),
+        ("IR INTRO CATHETER AORTA BILATERAL", "IOD"),
+        ("PET/CT ABDOMEN", ""),
         ("CT ABD/PELVIS", "IOD_POSSIBLE"),
         ("CT ABDOMEN WITH ORAL CONTRAST", "IOD_POSSIBLE"),
         ("CT ABDOMEN WITHOUT IV CONTRAST WITH ORAL CONTRAST", "WO"),
@@ -216,6 +218,7 @@ def test_special_exams_are_named(text: str, special: str) -> None:
         ("CTH", "US ABDOMEN", "US", "text"),
         ("H", "ABDOMEN", "", "unknown"),
         ("CR", "MRI BRAIN W/WO", "MR+XR", "OBR-24"),
+        ("CT", "PET/CT FDG WHOLE BODY", "CT+PT", "OBR-24"),
     ],
 )
 def test_obr_24_counts_only_when_it_is_a_modality(obr24: str, text: str, modality: str, source: str) -> None:

@@ -465,8 +465,7 @@ class TestDocuments:
 
     def test_the_chain_of_an_mdm(self) -> None:
         """T20: T10 replaces its parent, T11 and an obsolete document withdraw, a status alone changes no text."""
-        txa = self.TXA.replace("|||||||D1|", "||||||D2|D1")
-        replaced = self.mdm("T10", txa, self.LINE)
+        replaced = self.mdm("T10", self.TXA.replace("D1||", "D2|D1|"), self.LINE)
         assert [(fact.key, fact.status) for fact in replaced] == [("D2", "F"), ("D1", "D")]
         (gone,) = self.mdm("T11", self.TXA)
         assert (gone.key, gone.status, gone.path) == ("D1", "D", "TXA-12")

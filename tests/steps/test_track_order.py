@@ -142,6 +142,9 @@ def test_an_order_to_the_laboratory_is_no_imaging_order() -> None:
     """OBR-24 names a section of table 0074 that is none, and the words name no exam."""
     obr = "|".join(["OBR", "1", "P1", "F1", "BMP^BASIC METABOLIC PANEL^L", *[""] * 19, "LAB"])
     assert track(MSH, PID, ORC, obr) == []
+    assert track(MSH, PID, ORC, "OBR|1|P1|F1|24357-6^Urinalysis macro panel^LN") == []
+    assert track(MSH, PID, ORC, "OBR|1|P1|F1|UA^URINALYSIS^L", "SPM|1|||UR") == []
+    assert track(MSH, PID, ORC, "|".join(["OBR", "1", "P1", "F1", "UA^URINALYSIS^L", *[""] * 10, "UR"])) == []
     assert track(MSH, PID, ORC, "RXO|1191^ASPIRIN^RXN") == []
 
 
