@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         status = _run(words)
+        sys.stdout.flush()
     except BackstoryError as error:
         status = _complain(str(error))
     except BrokenPipeError:
@@ -60,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = _complain(_system_sentence(error))
     except KeyboardInterrupt:
         status = INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the command's boundary: a traceback helps nobody and may quote a message
+        status = _complain(f"unexpected {_surprise(error)}; please report this line")
     sys.exit(status)
 
 
@@ -140,6 +143,14 @@ def _overview() -> str:
 def _complain(sentence: str, status: int = FAILURE) -> int:
     typer.echo(f"backstory: {_one_line(sentence)}", err=True)
     return status
+
+
+def _surprise(error: Exception) -> str:
+    """The type of an exception and the place in our code, never its text, which may quote a message."""
+    from engine.app.events import surprise  # noqa: PLC0415 - hopefully never needed
+
+    words = surprise(error)
+    return f"{words.error} at engine/{words.place}"
 
 
 def _one_line(text: str) -> str:

@@ -53,7 +53,7 @@ def demo(
     destination = next(iter(config.destinations.values()))
     watch = Watch()
     pacs = PacsStandIn(destination.host, destination.port, Behaviour(), watch.arrived)
-    engine = DemoEngine(site, list(listeners.values()))
+    engine = DemoEngine(site)
     said = day(seed, lambda: datetime.now(UTC), f"{int(time.time()) % 100_000:05}")
     feeds = Feeds(listeners, said, rate, watch.ordered)
     pacs.start()

@@ -1,13 +1,12 @@
 """The engine of the demonstration: `backstory run` as a child."""
 
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from engine.cli.mllp_client import Address
+from engine.cli.health import ask_processes
 from engine.errors import BackstoryError, ConfigError
 
 _START = 30.0  # seconds until every listener must answer
@@ -16,16 +15,15 @@ _POLL = 0.05
 
 
 class DemoEngine:
-    """Starts the engine of a site, waits until it listens, stops it in order."""
+    """Starts the engine of a site, waits until all of it is ready, stops it in order."""
 
-    def __init__(self, site: Path, listeners: list[Address]) -> None:
+    def __init__(self, site: Path) -> None:
         self._site = site
-        self._listeners = listeners
         self._said = site / "engine.out"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Raises BackstoryError with what the engine said when it ends instead of listening."""
+        """Raises BackstoryError with what the engine said when it ends instead."""
         command = [sys.executable, "-m", "engine.cli", "run", "--site", str(self._site)]
         with self._said.open("wb") as said:
             # a session of its own: Ctrl-C reaches the demonstration, which then stops the feeds before the engine
@@ -33,12 +31,11 @@ class DemoEngine:
                 command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
             )
         deadline = time.monotonic() + _START
-        for address in self._listeners:
-            while not _listens(address):
-                self.check()
-                if time.monotonic() > deadline:
-                    raise ConfigError(f"the engine did not open {address} within {_START:g} s; see {self._said}")
-                time.sleep(_POLL)
+        while not self._ready():
+            self.check()
+            if time.monotonic() > deadline:
+                raise ConfigError(f"the engine was not ready within {_START:g} s; see {self._said}")
+            time.sleep(_POLL)
 
     def check(self) -> None:
         """Raises BackstoryError when the engine has ended."""
@@ -58,10 +55,7 @@ class DemoEngine:
             self._process.kill()
             return self._process.wait()
 
-
-def _listens(address: Address) -> bool:
-    try:
-        socket.create_connection(address, timeout=1).close()
-    except OSError:
-        return False
-    return True
+    def _ready(self) -> bool:
+        """Whether every process of it is."""
+        running, words = ask_processes(self._site)
+        return running and all(process.get("ready") for process in words.get("processes", {}).values())

@@ -43,7 +43,8 @@ class Feeds:
     def stop(self) -> None:
         """Stop after the message that is under way."""
         self._stopping.set()
-        self._thread.join(_TIMEOUT + 1)
+        if self._thread.is_alive():
+            self._thread.join(_TIMEOUT + 1)
 
     def sent(self) -> dict[str, int]:
         """Messages taken, by feed."""

@@ -65,12 +65,15 @@ def _told(
     random.shuffle(told)
     for feed, write in told:
         yield partial(_said, feed, write, control_id)
-    number = next(numbers)
-    accession = f"{run[-4:]}{number:05}"
-    yield lambda now: Said(
-        *("ris", systems.imaging_order(patient, story, accession, control_id(), now)),
-        *(accession, story.exam[1], story.question),
-    )
+    yield partial(_ordered, patient, story, lambda: f"{run[-4:]}{next(numbers):05}", control_id)
+
+
+def _ordered(
+    patient: Patient, story: Story, accession: Callable[[], str], control_id: Callable[[], str], now: datetime
+) -> Said:
+    number = accession()
+    body = systems.imaging_order(patient, story, number, control_id(), now)
+    return Said("ris", body, number, story.exam[1], story.question)
 
 
 def _said(feed: str, write: Callable[[str, datetime], bytes], control_id: Callable[[], str], now: datetime) -> Said:
