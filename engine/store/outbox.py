@@ -11,8 +11,8 @@ from engine.store.tables import SEQ_BITS, outbox, outbox_tail
 from engine.store.words import WordReader, WordWriter
 
 _COLUMNS = (
-    *("place", "key", "encoding", "body", "control_id", "entry", "channel", "run", "order_number", "supersedes"),
-    *("configuration", "created"),
+    *("place", "entry", "channel", "run", "supersedes", "configuration", "created", "encoding"),
+    *("key", "control_id", "order_number", "body"),
 )
 _READ = tuple(outbox.c[name] for name in _COLUMNS)
 _INSERT = Inserts(outbox, _COLUMNS)
@@ -49,8 +49,15 @@ class OutboxWriter:
             encoding, body = self._packer.pack(o.body)
             rows.append(
                 (
-                    *(lane[0] << SEQ_BITS | lane[1], o.key, encoding, body, o.control_id, o.entry, word(o.channel)),
-                    *(o.run, o.order, o.supersedes, word(o.configuration), o.created),
+                    *(
+                        lane[0] << SEQ_BITS | lane[1],
+                        o.entry,
+                        word(o.channel),
+                        o.run,
+                        o.supersedes,
+                        word(o.configuration),
+                    ),
+                    *(o.created, encoding, o.key, o.control_id, o.order, body),
                 )
             )
         used = {(o.destination, o.lane) for o in outgoing}
@@ -126,7 +133,7 @@ class OutboxReader:
         return self._numbers.get(place)
 
     def _queued(self, row: Row) -> Queued:
-        place, key, encoding, body, control_id, entry, channel, run, order, supersedes, configuration, created = row
+        place, entry, channel, run, supersedes, configuration, created, encoding, key, control_id, order, body = row
         if place >> SEQ_BITS not in self._places:
             self.outbox_tails()
         destination, lane = self._places[place >> SEQ_BITS]

@@ -6,6 +6,7 @@ to win it back from the thread that serves the network.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any, cast
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, Select, Table, bindparam, literal_column
@@ -61,7 +62,7 @@ class Inserts:
 
     Args:
         table: where to.
-        columns: in the order of the rows' values.
+        columns: in the order of the rows' values, which must be the table's.
         conflict: adds ON CONFLICT ... to the statement, if given.
     """
 
@@ -73,7 +74,9 @@ class Inserts:
         largest: int = 64,
     ) -> None:
         self._table = table
-        self._columns = tuple(columns)
+        # SQLAlchemy writes the columns in the table's order, whatever the order of the values' names
+        self._columns = tuple(column.name for column in table.columns if column.name in columns)
+        self._order = None if self._columns == tuple(columns) else itemgetter(*map(columns.index, self._columns))
         self._conflict = conflict
         self._chunks = tuple(size for size in _CHUNKS if size <= largest)
         self._texts: dict[int, str] = {}
@@ -91,7 +94,9 @@ class Inserts:
         """Insert the rows in order; returns how many were changed."""
         changed = 0
         for size, start in chunks(len(rows), self._chunks):
-            flat = tuple([value for row in rows[start : start + size] for value in row])
+            chunk = rows[start : start + size]
+            ordered = chunk if self._order is None else map(self._order, chunk)
+            flat = tuple([value for row in ordered for value in row])
             changed += connection.exec_driver_sql(self._text(size), flat).rowcount
         return changed
 

@@ -22,6 +22,11 @@ def _key(name: str, kind: Any) -> Column[Any]:
     return Column(name, kind, primary_key=True, nullable=False, autoincrement=False)
 
 
+def _number() -> Column[Any]:
+    """A row's number, given by the database."""
+    return Column("id", BIG, primary_key=True, nullable=False, autoincrement=True)
+
+
 def _columns(kind: Any, *names: str) -> list[Column[Any]]:
     return [Column(name, kind, nullable=False) for name in names]
 
@@ -96,7 +101,7 @@ Index("lanes_place", lanes.c.destination, lanes.c.lane, unique=True)
 attempts = _table(
     journal,
     "attempts",
-    _key("id", BIG),
+    _number(),
     *_columns(BIG, "lane", "seq", "at", "decision", "answer"),  # lane: lanes.id, answer: words.id
     rowid=True,
 )
@@ -167,7 +172,7 @@ Index("outcomes_failed", outcomes.c.entry, sqlite_where=text("status = 3"), post
 notes = _table(
     store,
     "notes",
-    _key("id", BIG),
+    _number(),
     *_columns(BIG, "entry", "channel", "run", "cause", "kind"),
     *_columns(Text, "text"),
     rowid=True,
@@ -196,7 +201,7 @@ Index("outbox_entry", outbox.c.entry)
 synopses = _table(
     store,
     "synopses",
-    _key("id", BIG),
+    _number(),
     *_columns(Text, "order_number"),
     *_columns(BIG, "entry", "encoding"),
     *_columns(LargeBinary, "body"),  # JSON
@@ -207,7 +212,7 @@ Index("synopses_order", synopses.c.order_number, synopses.c.entry, unique=True)
 deferred = _table(
     store,
     "deferred",
-    Column("id", BIG, primary_key=True, nullable=False, autoincrement=True),
+    _number(),
     *_columns(BIG, "entry"),
     *_columns(Text, "channel", "job"),
     *_columns(LargeBinary, "body"),
