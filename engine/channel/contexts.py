@@ -30,6 +30,7 @@ class Patients:
         self._stored: dict[str, list[Fact]] = {}
         self._added: dict[str, list[Fact]] = {}
         self._contexts: dict[frozenset[str], PatientContext] = {}
+        self._member_of: dict[str, frozenset[str]] = {}  # by identifier: the cluster its context was made for
 
     def __repr__(self) -> str:
         return f"<Patients: {len(self._stored)} loaded>"
@@ -69,13 +70,13 @@ class Patients:
             rows = [fact for member in cluster for fact in (*self._stored[member], *self._added.get(member, ()))]
             context = PatientContext.of(cluster, rows, self._coverage(cluster))
             self._contexts[cluster] = context
+            self._member_of.update(dict.fromkeys(cluster, cluster))
         return context
 
     def add_facts(self, patient: str, facts: Iterable[Fact]) -> None:
         """Let later entries of the batch see these facts."""
         self._added.setdefault(patient, []).extend(facts)
-        if self._contexts:
-            self._contexts.pop(self.cluster(patient), None)
+        self._contexts.pop(self._member_of.get(patient, frozenset()), None)
 
     def add_identity(self, events: Iterable[IdentityEvent]) -> list[IdentityEvent]:
         """Let later entries see these events; returns those that are news: a link that holds already is none."""
