@@ -13,7 +13,19 @@ from engine.hl7.message import Message, Segment
 from engine.patient.concept import Concepts
 from engine.patient.fact import Fact
 
-__all__ = ["Coded", "Extracted", "Person", "Source", "coded", "instant", "marker", "persons", "said", "text_of"]
+__all__ = [
+    "Coded",
+    "Extracted",
+    "Person",
+    "Source",
+    "coded",
+    "instant",
+    "marker",
+    "named",
+    "persons",
+    "said",
+    "text_of",
+]
 
 _DAY = 86_400_000_000
 _QUOTE = 300  # characters of a quote; a document is quoted by its sentences, later
@@ -104,6 +116,20 @@ def coded(segment: Segment, field: int, concepts: Concepts) -> Coded:
 def text_of(code: Coded) -> str:
     """The words for it, or its code."""
     return code.text or code.code
+
+
+def named(source: Source, kind: str, code: Coded) -> tuple[str, str]:
+    """Concept and certainty; two codings that name two concepts name none."""
+    stated = source.concepts.statement(kind, code.code, code.system, code.text)
+    if not code.other[0] and not code.other[1]:
+        return stated.concept, stated.certainty
+    other = source.concepts.statement(kind, code.other[0], code.other[2], code.other[1])
+    certainty = stated.certainty or other.certainty
+    if certainty == "none_known":
+        return "", certainty
+    if stated.concept and other.concept and stated.concept != other.concept:
+        return "", certainty
+    return stated.concept or other.concept, certainty
 
 
 @lru_cache(maxsize=8192)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from engine.hl7.message import Segment
-from engine.patient.extract import Coded, Extracted, Source, coded, instant, marker, quoted, said, text_of
+from engine.patient.extract import Coded, Extracted, Source, coded, instant, marker, named, quoted, said, text_of
 from engine.patient.fact import Fact
 
 _DELETED = b'""'
@@ -47,7 +47,7 @@ def _allergy(source: Source, row: Segment, number: int, names: "_Names") -> Fact
     code = coded(row, 3, source.concepts)
     if not text_of(code):
         return None
-    concept, certainty = _named(source, "allergy", code)
+    concept, certainty = named(source, "allergy", code)
     reactions = ", ".join(filter(None, (_reaction(part.get(1), part.get(2)) for part in row.repetitions(5))))
     severity = said(row, 4).upper()
     return Fact._make(
@@ -91,7 +91,7 @@ def _diagnosis(source: Source, row: Segment, number: int, names: "_Names") -> Fa
     if not (code.code or text) or said(row, 21) == "D":
         return None
     code = code._replace(text=text, system=code.system or said(row, 2))
-    concept, certainty = _named(source, "problem", code)
+    concept, certainty = named(source, "problem", code)
     observed = instant(said(row, 5), source.zone) or instant(said(row, 19), source.zone)
     return Fact._make(
         (
@@ -101,20 +101,6 @@ def _diagnosis(source: Source, row: Segment, number: int, names: "_Names") -> Fa
             *(f"{source.visit}|{names.key(code)}", f"DG1[{number}]-3", source.listener, quoted(code.code, text)),
         )
     )
-
-
-def _named(source: Source, kind: str, code: Coded) -> tuple[str, str]:
-    """Concept and certainty; two codings that name two concepts name none."""
-    stated = source.concepts.statement(kind, code.code, code.system, code.text)
-    if not code.other[0] and not code.other[1]:
-        return stated.concept, stated.certainty
-    other = source.concepts.statement(kind, code.other[0], code.other[2], code.other[1])
-    certainty = stated.certainty or other.certainty
-    if certainty == "none_known":
-        return "", certainty
-    if stated.concept and other.concept and stated.concept != other.concept:
-        return "", certainty
-    return stated.concept or other.concept, certainty
 
 
 def _whole(source: Source, rows: Sequence[Segment], kind: str, scope: str, facts: list[Fact]) -> Extracted:

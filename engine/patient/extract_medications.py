@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from engine.hl7.datatypes import number
 from engine.hl7.message import Segment
-from engine.patient.extract import Source, coded, instant, quoted, said, text_of
+from engine.patient.extract import Source, coded, instant, named, quoted, said, text_of
 from engine.patient.fact import Fact
 
 _DISCONTINUED = frozenset({"CA", "CR", "DC", "DR", "OC", "OD", "RP", "RQ", "RU"})  # ORC-1, table 0119
@@ -67,16 +67,14 @@ def _fact(source: Source, found: _Prescription) -> Fact | None:
     start, end = _period(source, found, fields, status)
     amount, unit = said(detail, fields.amount), said(detail, fields.unit) or said(detail, fields.unit, 2)
     dose = number(amount)
-    concept = source.concepts.concept_of("medication", code.code, code.system, code.text)
-    if not concept and (code.other[0] or code.other[1]):
-        concept = source.concepts.concept_of("medication", code.other[0], code.other[2], code.other[1])
+    concept, certainty = named(source, "medication", code)
     path = f"{detail.name}[{found.number}]-{fields.code}"
     return Fact._make(
         (
             *(*source[:3], detail.index * 100),
             *("medication", concept, code.code, code.system, code.text),
             *(dose.value if dose else None, dose.comparator if dose else ""),
-            *(f"{amount} {unit}".strip(), unit, "", "", status, ""),
+            *(f"{amount} {unit}".strip(), unit, "", "", status, certainty),
             *(
                 start,
                 end,

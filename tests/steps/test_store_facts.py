@@ -157,6 +157,17 @@ class TestAdt:
         (fact,) = facts(ADT, PID, "AL1|1|DA|1^Shellfish^L^V08A^Iodinated contrast^ATC", kind="allergy")
         assert (fact.concept, fact.code, fact.text) == ("", "V08A", "Iodinated contrast")
 
+    def test_a_second_coding_speaks_where_the_first_says_nothing(self) -> None:
+        """A local code first, its standard one second; "none known" in either is that."""
+        (fact,) = facts(ADT, PID, "AL1|1|DA|77^Agent 77^L^88^Omnipaque^L2", kind="allergy")
+        assert (fact.concept, fact.code) == ("iodinated_contrast", "77")
+        (fact,) = facts(ADT, PID, "AL1|1|DA|0^No information^L^716186003^No known allergy^SCT", kind="allergy")
+        assert (fact.certainty, fact.concept) == ("none_known", "")
+
+    def test_a_pid_that_says_nothing_of_the_person_is_no_demographics(self) -> None:
+        """Only the number: what is known stays known."""
+        assert run(ADT, "PID|1||12345^^^HOSP^MR").effects == ()
+
     def test_diagnoses_belong_to_their_visit(self) -> None:
         """DG1 as the list of PV1-19, coded by DG1-3 or in words by DG1-4; DG1-21 D takes a row out."""
         draft = run(
@@ -190,7 +201,9 @@ class TestAdt:
         (link,) = [effect for effect in draft.effects if isinstance(effect, effects.Identify)]
         ((event),) = link.events
         assert (event.event, event.a, event.b) == ("link", "ENT|PI|99", "HOSP|MR|12345")
-        assert not any(isinstance(effect, effects.Identify) for effect in run(ORU, both, OBR, EGFR).effects)
+        social = PID.replace("12345^^^HOSP^MR", "12345^^^HOSP^MR~7^^^SSA^SS")
+        for draft in (run(ORU, both, OBR, EGFR), run(ADT, social)):
+            assert not any(isinstance(effect, effects.Identify) for effect in draft.effects)
 
     @pytest.mark.parametrize("event", ["A11", "A13", "A23", "A29"])
     def test_what_takes_a_visit_back_is_no_news(self, event: str) -> None:
@@ -437,6 +450,23 @@ class TestDocuments:
         assert draft.flags == ("document_not_read OBX[1]-5",)
         assert run(ORU, PID, self.REPORT, "OBX|1|ED|R^R^L||^TEXT^^Base64^!!!||||||F").flags == draft.flags
 
+    def test_documents_have_limits(self) -> None:
+        """Plain text as it is; long base64 is left to others (D15), a long report is cut and flagged."""
+        (fact,) = facts(ORU, PID, self.REPORT, "OBX|1|ED|R^R^L||^TEXT^PLAIN^A^Normal.||||||F")
+        assert fact.value_text == "Normal."
+        draft = run(ORU, PID, self.REPORT, f"OBX|1|ED|R^R^L||^TEXT^PLAIN^Base64^{'QUJD' * 70_000}||||||F")
+        assert draft.flags == ("document_not_read OBX[1]-5",)
+        draft = run(ORU, PID, self.REPORT, f"OBX|1|TX|R^R^L||{'word ' * 50_000}||||||F")
+        assert draft.flags == ("document_cut OBX[1]-5",)
+        assert len(kept(draft)[0].value_text) == 200_000
+
+    def test_a_report_without_text_is_none(self) -> None:
+        """Empty lines say nothing; a preliminary and a final line make it final."""
+        assert facts(ORU, PID, self.REPORT, "OBX|1|TX|A^A^L||||||||F") == []
+        obr = self.REPORT.removesuffix("F")
+        (fact,) = facts(ORU, PID, obr, "OBX|1|TX|A^A^L||a||||||P", "OBX|2|TX|A^A^L||b||||||F")
+        assert fact.status == "F"
+
     def test_our_own_words_are_no_evidence(self) -> None:
         """D13c: a report that quotes the order's clinical information quotes us."""
         (fact,) = facts(
@@ -514,6 +544,12 @@ class TestMedications:
             ("vka", "P1", "RXO[1]-1"),
             ("heparins", "P2", "RXO[2]-1"),
         ]
+
+    def test_a_drug_without_name_is_none(self) -> None:
+        """Nothing could be shown of it; two codings of two drugs name none."""
+        assert facts(self.RDE, PID, "ORC|NW|P1", "RXE|^^^20260101||500||MG") == []
+        (fact,) = facts(self.RDE, PID, "ORC|NW", "RXE||1^Warfarin^L^6809^Metformin^RXNORM")
+        assert (fact.concept, fact.key) == ("", "6809")
 
     def test_an_imaging_order_holds_no_drug(self) -> None:
         """Nothing is kept of it, its OBX and AL1 neither: they may be ours."""
