@@ -69,7 +69,7 @@ def prepare(connection: Connection, kind: FileKind, path: Path) -> None:
         connection.commit()
         return
     migrations = import_module("engine.store.migrations")
-    migrations.upgrade(connection, kind, path)
+    migrations.upgrade(connection, kind)
 
 
 def version_of(connection: Connection, kind: FileKind, path: Path) -> tuple[int, bool]:
@@ -87,7 +87,12 @@ def version_of(connection: Connection, kind: FileKind, path: Path) -> tuple[int,
 
 
 def stamp(connection: Connection, kind: FileKind) -> None:
-    """Write what the file is, inside the transaction that made it so."""
+    """Write what a new file is, inside the transaction that made it."""
+    stamp_version(connection, kind)
+    Inserts(kind.revision_table, ("version_num",)).run(connection, [(kind.revision,)])
+
+
+def stamp_version(connection: Connection, kind: FileKind) -> None:
+    """Write the mark and the version, inside the transaction that made the file so; Alembic keeps its own table."""
     connection.exec_driver_sql(f"PRAGMA application_id = {kind.mark}")
     connection.exec_driver_sql(f"PRAGMA user_version = {kind.version}")
-    Inserts(kind.revision_table, ("version_num",)).run(connection, [(kind.revision,)])
