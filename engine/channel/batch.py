@@ -17,10 +17,12 @@ from engine.channel.read_entry import ReadEntry, read_entry
 from engine.channel.routes import Route
 from engine.channel.run import run
 from engine.hl7.message import Message
+from engine.order.lifecycle import settle
 from engine.steps.draft import Alert, KeepOrder
 
 if TYPE_CHECKING:
     from engine.channel.process import State
+    from engine.order.order import Order
 
 NO_CHANNEL = "no channel accepts it"
 OTHER_PATIENT = "the accession belongs to an order of another patient"
@@ -50,6 +52,7 @@ class Batch:
         self._patients = Patients(store, self._spans, state.delayed_since)
         self._stopped = {cursor.name for cursor in state.stopped()}
         self._overlay = Overlay(self._patients, store)
+        self._settled: dict[str, Order] = {}  # what to keep of each order, given what is stored of it
         self.failures = dict(state.failures)
         self.done: list[Done] = []
         self.stopped: tuple[Cursor, ...] = ()
@@ -86,7 +89,7 @@ class Batch:
             facts=overlay.facts,
             snapshots=overlay.snapshots,
             identity=overlay.identity,
-            orders=tuple({order.number: order for order in overlay.orders}.values()),
+            orders=tuple(self._settled.values()),
             outcomes=[done.row for done in self.done],
             keys=overlay.keys,
             outgoing=overlay.outgoing,
@@ -206,18 +209,18 @@ class Batch:
             self._patients.delay(entry.received)
 
     def _foreign_orders(self) -> set[int]:
-        """Entries whose order has an accession that an order of another patient holds."""
+        """Entries whose order has an accession that an order of another patient holds; the others are settled."""
         kept = self._overlay.orders
         known = self._store.orders({order.number for order in kept}) if kept else {}
         found = set()
         for order in kept:
             before = known.get(order.number)
-            if before is None or not order.accession or before.accession != order.accession:
-                known[order.number] = order
-            elif before.patient != order.patient and before.patient not in self._patients.cluster(order.patient):
+            same = before is not None and before.patient in self._patients.cluster(order.patient)
+            if before is not None and not same and order.accession and before.accession == order.accession:
                 found.add(order.entry)
             else:
-                known[order.number] = order
+                known[order.number] = settle(before if same else None, order)
+        self._settled = {order.number: known[order.number] for order in kept}
         return found
 
 

@@ -347,6 +347,19 @@ def test_an_update_of_the_same_order_is_no_conflict(bench: Bench) -> None:
     assert len(bench.sent()) == 2
 
 
+def test_a_finished_order_is_not_reopened_by_what_comes_late(bench: Bench) -> None:
+    """A cancellation before its order, in one batch and across batches: the order stays cancelled, its exam is known."""
+    cancelled = ORM.replace(b"ORC|NW|", b"ORC|CA|").replace(b"SYN0006", b"SYN0105")
+    assert cancelled.count(b"ORC|CA|") == 1
+    bench.receive(("ris", cancelled), ("ris", ORM))
+    bench.process()
+    assert bench.store.orders(["ACC1"])["ACC1"].state == "CANCELLED"
+    bench.receive(("ris", ORM.replace(b"SYN0006", b"SYN0107")))
+    bench.process()
+    kept = bench.store.orders(["ACC1"])["ACC1"]
+    assert (kept.state, kept.control, kept.contrast) == ("CANCELLED", "NW", "IOD")
+
+
 def failing(number: int) -> tuple[str, bytes]:
     """An order that track_order cannot keep: no number at all."""
     body = (
