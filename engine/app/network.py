@@ -31,9 +31,8 @@ from engine.app.parent import ParentPipe
 from engine.errors import BackstoryError
 
 BEAT = 1.0  # seconds between beats
-SWITCH = (
-    0.0005  # seconds after which a busy thread lets another run: the two threads hand over to each other all the time
-)
+# seconds after which a busy thread lets another run: reactor and journal hand over to each other all the time
+SWITCH = 0.0005
 NAME = "network"
 
 
