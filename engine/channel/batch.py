@@ -18,12 +18,15 @@ from engine.channel.routes import Route
 from engine.channel.run import run
 from engine.hl7.message import Message
 from engine.order.lifecycle import settle
+from engine.patient.context import PatientContext
+from engine.patient.coverage import Coverage
 from engine.steps.draft import Alert, KeepOrder
 
 if TYPE_CHECKING:
     from engine.channel.process import State
     from engine.order.order import Order
 
+NOBODY = PatientContext.of(frozenset(), (), Coverage({}))
 NO_CHANNEL = "no channel accepts it"
 OTHER_PATIENT = "the accession belongs to an order of another patient"
 
@@ -138,8 +141,12 @@ class Batch:
                 if route.name not in self._stopped:
                     self._channel(one, one.message, route, foreign)
 
+    def _context(self, key: str) -> PatientContext:
+        """What is known of the patient; a message that names nobody has a context without a fact."""
+        return self._patients.context(key) if key else NOBODY
+
     def _channel(self, one: ReadEntry, message: Message, route: Route, foreign: bool) -> None:  # noqa: FBT001 - as above
-        context = self._patients.context(one.who.key) if route.needs_context and one.who.key else None
+        context = self._context(one.who.key) if route.needs_context else None
         origin = one.feed.origin._replace(position=one.entry.position, received=one.entry.received)
         outcome = run(
             *(route.channel, message, context, self._state.routes.site.mappings, origin),
