@@ -1,0 +1,269 @@
+"""The thread that writes journal.db: what waits shares a commit, and nothing is answered before it."""
+
+import threading
+from concurrent.futures import Future
+from contextlib import contextmanager
+from queue import SimpleQueue
+
+import pytest
+
+from engine.app.journal_thread import Act, Intake, JournalThread, Settle, Unjudged, told
+from engine.channel.deliver import Decided
+from engine.channel.ports import Attempt, Decision, Kind, Lane, Received
+from engine.channel.receive import ListenerRules, judge
+from engine.errors import Retryable, StoreBroken, StoreRefused
+from engine.mllp.framing import Framed, FrameEvent
+from engine.store.memory import MemoryJournal
+
+NOW = 1_787_131_860_000_000
+SOON = 10.0  # seconds that a thread may take on a busy machine
+
+
+def judged(control_id: str):
+    raw = f"MSH|^~\\&|LAB|HOSP|||20260819||ADT^A01|{control_id}|P|2.5\r".encode()
+    return judge(FrameEvent(Framed.FRAME, raw), ListenerRules("lab"), "10.0.0.7:1", NOW)
+
+
+def intake(asker, control_id: str):
+    return Intake(asker, judged(control_id), 60)
+
+
+def settle(seq: int) -> Settle:
+    attempt = Attempt("pacs", 0, seq, NOW, Decision.SENT, "AA")
+    return Settle(None, Decided((attempt,), Lane("pacs", 0, done=seq)))
+
+
+def act(command: str) -> Act:
+    received = Received("backstory", "control", NOW, b"{}", "utf-8", Kind.OPERATOR, "", "", command.encode())
+    return Act(received, Future(), command)
+
+
+class Journal(MemoryJournal):
+    """A journal whose commits the test slows down or breaks."""
+
+    def __init__(self):
+        super().__init__()
+        self.troubles: list[Exception] = []  # raised by the next commits
+        self.gate = threading.Event()
+        self.gate.set()
+        self.commits = 0
+        self.closed = False
+        self.unstorable = b""  # a body that no commit takes
+
+    @contextmanager
+    def transaction(self):
+        with super().transaction() as tx:
+            yield tx
+            assert self.gate.wait(SOON)
+            if self.unstorable and any(entry.body == self.unstorable for entry in self._entries):
+                raise StoreRefused("store refused: OverflowError")
+            if self.troubles:
+                raise self.troubles.pop(0)
+        self.commits += 1
+
+    def close(self):
+        self.closed = True
+
+
+class Outside:
+    """Collects what the thread reports."""
+
+    def __init__(self):
+        self.events: SimpleQueue = SimpleQueue()
+
+    def settled(self, settled):
+        self.events.put(("settled", settled))
+
+    def refused(self, intakes, why):
+        self.events.put(("refused", intakes, why))
+
+    def unjudged(self, item, error):
+        self.events.put(("unjudged", item, error))
+
+    def recovered(self):
+        self.events.put(("recovered",))
+
+    def fatal(self, error):
+        self.events.put(("fatal", error))
+
+    def next(self):
+        return self.events.get(timeout=SOON)
+
+
+@pytest.fixture
+def journal():
+    return Journal()
+
+
+@pytest.fixture
+def outside():
+    return Outside()
+
+
+@pytest.fixture
+def thread(journal, outside):
+    thread = JournalThread(lambda: journal, outside)
+    yield thread
+    journal.gate.set()
+    thread.stop(SOON)
+
+
+def test_what_waits_shares_one_commit(journal, outside, thread):
+    """Receives, lane decisions and acts that wait together are one transaction, in the order they came."""
+    wanted = act("c1")
+    for item in (intake("a", "C1"), settle(1), intake("b", "C2"), wanted):
+        thread.put(item)
+    thread.start()
+    kind, settled = outside.next()
+    assert (kind, journal.commits) == ("settled", 1)
+    assert [taken.asker for taken in settled.intakes] == ["a", "b"]
+    assert [answer.entry for answer in settled.answers] == [1, 2]
+    assert (len(settled.lanes), settled.acts) == (1, 1)
+    assert wanted.done.result(SOON).position == 3
+    assert journal.lanes() == [Lane("pacs", 0, done=1)]
+    assert journal.command_done("c1")
+
+
+def test_nothing_is_answered_before_the_commit(journal, outside, thread):
+    """While the commit is slow nothing is reported; what comes meanwhile waits for the next commit."""
+    journal.gate.clear()
+    thread.put(intake("a", "C1"))
+    thread.start()
+    while not thread.busy_since:
+        threading.Event().wait(0.001)
+    thread.put(intake("b", "C2"))
+    thread.put(intake("c", "C3"))
+    assert outside.events.empty()
+    journal.gate.set()
+    assert [taken.asker for taken in outside.next()[1].intakes] == ["a"]
+    assert [taken.asker for taken in outside.next()[1].intakes] == ["b", "c"]
+    assert journal.commits == 2
+
+
+def test_the_start_says_what_was_left(outside):
+    """Lanes and parked rows as the last process left them."""
+    journal = Journal()
+    with journal.transaction() as tx:
+        tx.wire.record(Attempt("pacs", 0, 1, NOW, Decision.PARKED, "AE", "K"), Lane("pacs", 0, done=1))
+    thread = JournalThread(lambda: journal, outside)
+    thread.start()
+    opened = thread.opened.result(SOON)
+    assert (opened.lanes[0].done, opened.parked[0].key) == (1, "K")
+    assert thread.stop(SOON)
+
+
+def test_a_journal_that_does_not_open_is_told(outside):
+    """Whoever waits for the journal gets the reason."""
+
+    def refuse():
+        raise StoreBroken("journal.db: NotADb")
+
+    thread = JournalThread(refuse, outside)
+    thread.start()
+    with pytest.raises(StoreBroken):
+        thread.opened.result(SOON)
+
+
+def test_a_full_disk_refuses_frames_and_keeps_decisions(journal, outside, thread):
+    """Frames are refused, nothing of the commit is kept; the lane's decision is written as soon as that works again."""
+    journal.troubles = [Retryable("journal.db: the disk is full")] * 2
+    wanted = act("c1")
+    for item in (intake("a", "C1"), settle(1), wanted):
+        thread.put(item)
+    thread.start()
+    kind, intakes, why = outside.next()
+    assert (kind, [taken.asker for taken in intakes], why) == ("refused", ["a"], "journal.db: the disk is full")
+    with pytest.raises(Retryable):
+        wanted.done.result(SOON)
+    assert outside.next()[:2] == ("refused", [])
+    kind, settled = outside.next()
+    assert (kind, settled.intakes, len(settled.lanes)) == ("settled", [], 1)
+    assert outside.next() == ("recovered",)
+    assert (journal.tails(), journal.lanes()) == ({0: 0}, [Lane("pacs", 0, done=1)])
+
+
+def test_it_recovers_with_the_next_frame(journal, outside, thread):
+    """A refusal has no memory: the next commit that works ends the trouble."""
+    journal.troubles = [Retryable("busy")]
+    thread.put(intake("a", "C1"))
+    thread.start()
+    assert outside.next()[0] == "refused"
+    thread.put(intake("a", "C1"))
+    assert [outside.next()[0], outside.next()[0]] == ["settled", "recovered"]
+
+
+def test_a_broken_file_ends_the_thread(journal, outside, thread):
+    """EIO and the like: told once, nothing is acknowledged, nothing is tried again."""
+    journal.troubles = [StoreBroken("journal.db: OperationalError SQLITE_IOERR_FSYNC")]
+    thread.put(intake("a", "C1"))
+    thread.put(intake("b", "C2"))
+    thread.start()
+    kind, error = outside.next()
+    assert (kind, told(error)) == ("fatal", "journal.db: OperationalError SQLITE_IOERR_FSYNC")
+    assert thread.stop(SOON)
+    assert (journal.commits, outside.events.empty()) == (0, True)
+
+
+def test_a_row_that_can_never_be_stored_does_not_take_the_others_with_it(journal, outside, thread):
+    """D6 at receive: the others are kept, each alone; that one is refused."""
+    bad = intake("bad", "C2")
+    journal.unstorable = bad.judged.received[0].body
+    for item in (intake("a", "C1"), bad, intake("c", "C3")):
+        thread.put(item)
+    thread.start()
+    events = [outside.next() for _ in range(3)]
+    assert [(event[0], (event[1].intakes if event[0] == "settled" else event[1])[0].asker) for event in events] == [
+        ("settled", "a"),
+        ("refused", "bad"),
+        ("settled", "c"),
+    ]
+
+
+def test_an_act_that_can_never_be_stored_is_told(journal, outside, thread):
+    """Who asked gets the reason."""
+    wanted = act("c1")
+    journal.unstorable = b"{}"
+    thread.put(wanted)
+    thread.start()
+    with pytest.raises(StoreRefused):
+        wanted.done.result(SOON)
+
+
+def test_a_decision_that_can_never_be_stored_ends_the_thread(journal, outside, thread):
+    """Going on would send that lane's messages again and again."""
+    with journal.transaction() as tx:
+        tx.wire.set_lane(Lane("pacs", 0, done=5))
+    thread.put(settle(1))
+    thread.start()
+    assert outside.next()[0] == "fatal"
+
+
+def test_large_frames_are_judged_here(journal, outside, thread):
+    """In their place among the others; one that cannot be judged is reported and holds nobody up."""
+
+    def fail():
+        raise KeyError("x")
+
+    for item in (intake("a", "C1"), Unjudged("b", lambda: judged("C2"), 10**6), Unjudged("c", fail, 10**6)):
+        thread.put(item)
+    thread.start()
+    kind, item, error = outside.next()
+    assert (kind, item.asker, type(error)) == ("unjudged", "c", KeyError)
+    assert [taken.asker for taken in outside.next()[1].intakes] == ["a", "b"]
+
+
+def test_stop_writes_what_was_handed_in(journal, outside, thread):
+    """The last commit holds it, then the file is closed."""
+    thread.start()
+    thread.put(intake("a", "C1"))
+    assert thread.stop(SOON)
+    assert (journal.tails(), journal.closed, outside.next()[0]) == ({0: 1}, True, "settled")
+
+
+def test_an_error_is_told_without_its_text():
+    """Only our own errors speak; a foreign one may quote a row."""
+    assert told(ValueError("DOE^JANE")) == "ValueError"
+    error = RuntimeError("DOE^JANE")
+    error.orig = OSError()
+    error.orig.sqlite_errorname = "SQLITE_IOERR"
+    assert told(error) == "RuntimeError SQLITE_IOERR"
