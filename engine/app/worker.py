@@ -2,7 +2,7 @@
 
 One thread takes batches of the journal through the channels and commits them to store.db, of which it is the only
 writer; a second one tends deferred jobs. It says `ready {}` and then `beat` every second while it makes progress, and ends
-when the line to its parent closes (D18).
+when the line to its parent closes (D18). Long because the start, the loop and the end of the process read as one story.
 """
 
 import argparse

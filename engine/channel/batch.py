@@ -1,7 +1,7 @@
 """A batch in memory: every entry through its channels in order, effects of the earlier visible to the later (D5).
 
 Running channels is pure, so a batch can be run again: that is how an order whose accession turns out to belong to
-another patient is taken out.
+another patient is taken out. Long because the ways an entry can go stand side by side.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
