@@ -1,0 +1,84 @@
+"""Faults for the engine's processes, put in from outside the product: `hooks(...)` of engine_process sets the variable.
+
+Python imports this module at start because its folder is in PYTHONPATH. Each word of BACKSTORY_TEST_HOOKS is a function.
+"""
+
+import os
+import sys
+import time
+
+
+def _process():
+    return next((word.removeprefix("engine.app.") for word in sys.orig_argv if word.startswith("engine.app.")), "")
+
+
+def frozen_clock(value):
+    """Wall stands still at this UTC microsecond, so that every text is known in advance."""
+    from engine.app import clock
+
+    clock.SystemClock.wall = lambda _self: int(value)
+
+
+def early_ack(seconds):
+    """The network process acknowledges before it commits, and commits late: what the kill test must catch."""
+    if _process() != "network":
+        return
+    from engine.app import journal_thread
+
+    class Deaf:
+        def answer(self, reply):
+            """It has its answer."""
+
+    commit = journal_thread.JournalThread._commit
+
+    def liar(self, journal, batch):
+        from twisted.internet import reactor
+
+        told = []
+        for item in batch:
+            if isinstance(item, journal_thread.Intake):
+                reactor.callFromThread(item.asker.answer, item.judged.reply)
+                item = item._replace(asker=Deaf())  # noqa: PLW2901 - the same item without its asker
+            told.append(item)
+        time.sleep(float(seconds))
+        commit(self, journal, told)
+
+    journal_thread.JournalThread._commit = liar
+
+
+def impatient(seconds):
+    """The supervisor's watchdog waits for less than a minute."""
+    if _process() != "supervisor":
+        return
+    from engine.app import child
+
+    child.SILENT = float(seconds)
+
+
+def throwing_enrich(_value):
+    """The step `enrich` raises something nobody named, with a patient's name in its text."""
+    if _process() != "worker":
+        return
+    from engine.steps import enrich
+
+    def apply(_self, draft, _mappings):
+        raise ZeroDivisionError(draft.message.get("PID-5"))
+
+    enrich.Enrich.apply = apply
+
+
+def throwing_rule(_value):
+    """A relevance rule raises something nobody named, with a patient's name in its text."""
+    if _process() != "worker":
+        return
+    from engine.relevance import evaluate
+
+    def apply(_rule, _rules, case, *_rest):
+        raise KeyError(repr(case))
+
+    evaluate._apply = apply
+
+
+for _hook in os.environ.get("BACKSTORY_TEST_HOOKS", "").split():
+    _name, _, _argument = _hook.partition("=")
+    globals()[_name](_argument)

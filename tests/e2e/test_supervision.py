@@ -1,0 +1,142 @@
+"""The processes live and die together, and say in one line why they cannot."""
+
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from engine_process import Engine, copy_site, hooks, sample, wait_for
+from sink import Sink
+
+ORDER = sample("orm_ct_abdomen.hl7")
+
+
+def run(site: Path) -> subprocess.CompletedProcess[str]:
+    """`backstory run` for a site on which it must end of itself."""
+    words = [sys.executable, "-m", "engine.cli", "run", "--site", str(site)]
+    return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+
+
+def alive(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    # a zombie has ended; who started it has not looked yet
+    return not re.search(r"^State:\s+Z", status, re.MULTILINE)
+
+
+def test_it_says_where_it_listens_and_stops_in_order(tmp_path: Path) -> None:
+    """One line on stdout, exit 0 on Ctrl-C, no process left, and nothing on stderr."""
+    with Engine(tmp_path) as engine:
+        pids = engine.pids()
+        assert set(pids) == {"network", "worker", "supervisor"}
+        assert engine.stop(signal.SIGINT) == 0
+        said = engine.stdout.read_text()
+        assert said.count("\n") == 1
+        assert f"ris {engine.ports['ris']}" in said
+        assert str(engine.data) in said
+        assert engine.stderr.read_text() == ""
+        assert not any(alive(pid) for pid in pids.values())
+        ended = re.findall(r'"ProcessStopping","name":"(\w+)"', engine.logs())
+        assert sorted(ended) == ["network", "supervisor", "worker"]
+
+
+@pytest.mark.parametrize("name", ["network", "worker"])
+def test_a_process_that_dies_is_started_again(tmp_path: Path, name: str) -> None:
+    """Kill -9: an event, a new process, and the next order leaves."""
+    with Sink() as sink, Engine(tmp_path, pacs=sink.port) as engine:
+        engine.send("ris", ORDER)
+        wait_for(lambda: len(sink.received) == 1, "the first order leaves")
+        pid = engine.pids()[name]
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: engine.pids().get(name, pid) != pid and engine.is_ready(), "it is started again")
+        engine.send("ris", ORDER.replace(b"SYN0006", b"SYN0106"))
+        wait_for(lambda: len(sink.received) == 2, "the second order leaves")
+        assert engine.status()["processes"][name]["restarts"] == 1
+        assert re.search(rf'"ProcessDied","name":"{name}","pid":{pid},"status":-9', engine.logs())
+
+
+def test_the_others_end_with_the_supervisor(tmp_path: Path) -> None:
+    """Kill -9 of the supervisor: both children end by themselves, and the engine starts again at once (D18)."""
+    with Engine(tmp_path) as engine:
+        pids = engine.pids()
+        engine.kill()
+        wait_for(lambda: not any(alive(pid) for pid in pids.values()), "the children end")
+        engine.start()
+        assert b"MSA|AA|" in engine.send("ris", ORDER)
+
+
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+    """Exit 1, the port by name, no traceback."""
+    ports = copy_site(tmp_path / "site")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", ports["lab"]))
+        taken.listen()
+        ended = run(tmp_path / "site")
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert str(ports["lab"]) in ended.stderr
+    assert "Address already in use" in ended.stderr
+
+
+def test_a_mistake_in_a_channel_is_one_line(tmp_path: Path) -> None:
+    """file:line:column, exit 1, nothing left running."""
+    copy_site(tmp_path / "site")
+    channel = tmp_path / "site" / "channels" / "orders_to_pacs.yaml"
+    channel.write_text(channel.read_text().replace("step: track_order", "step: track_odor"))
+    ended = run(tmp_path / "site")
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert re.search(r"orders_to_pacs\.yaml:\d+:\d+ ", ended.stderr), ended.stderr
+
+
+def test_two_engines_never_share_a_data_folder(tmp_path: Path) -> None:
+    """The second one says so and ends; the first one goes on."""
+    with Engine(tmp_path) as engine:
+        ended = run(engine.site)
+        assert ended.returncode == 1
+        assert ended.stderr.count("\n") == 1
+        assert "already" in ended.stderr
+        assert b"MSA|AA|" in engine.send("ris", ORDER)
+
+
+def test_control_sockets_are_for_their_owner(tmp_path: Path) -> None:
+    """0600, in a folder of 0700."""
+    with Engine(tmp_path) as engine:
+        for name in ("network", "worker", "supervisor"):
+            path = engine.data / "run" / f"{name}.sock"
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE((engine.data / "run").stat().st_mode) == 0o700
+
+
+def test_a_silent_process_is_killed(tmp_path: Path) -> None:
+    """The watchdog looks at progress, not at life (D18): a stopped worker is killed and started again."""
+    with Engine(tmp_path, environment=hooks("impatient=2")) as engine:
+        pid = engine.pids()["worker"]
+        os.kill(pid, signal.SIGSTOP)
+        wait_for(lambda: '"event":"ProcessSilent"' in engine.logs(), "it is noticed")
+        wait_for(lambda: engine.pids().get("worker", pid) != pid and engine.is_ready(), "it is started again")
+
+
+def test_validation_is_attached_to_the_outcome(tmp_path: Path) -> None:
+    """A deferred job runs in a child, and its result comes back as an operator's entry (D12b, D15)."""
+
+    def edit(site: Path) -> None:
+        channel = site / "channels" / "results.yaml"
+        text = re.sub(r"  - step: validate\n(    .*\n)*", "", channel.read_text())
+        channel.write_text(text.replace("steps:\n", "steps:\n  - step: validate\n    every: 1\n", 1))
+
+    with Engine(tmp_path, edit=edit) as engine:
+        engine.send("lab", sample("oru_egfr_24.hl7"))
+        engine.wait_processed(1)
+        with engine.store() as store, engine.journal() as journal:
+            (note,) = wait_for(lambda: store.notes([1]), "the note is there")
+            assert (note.channel, note.kind, note.cause) == ("results", "validate", 2)
+            assert journal.entry(2).listener == "backstory"
+            wait_for(lambda: not store.deferred(1), "the job is done")
