@@ -26,7 +26,8 @@ from engine.app.events import ClockJumped, ProcessStarted, ProcessStopping, surp
 from engine.app.exchange import Exchange, Files
 from engine.app.log_files import Logs
 from engine.app.network_commands import NetworkCommands
-from engine.app.network_plan import NetworkPlan, plan_of
+from engine.app.network_plan import NetworkPlan
+from engine.app.network_site import plan_apart
 from engine.app.parent import ParentPipe
 from engine.errors import BackstoryError
 
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--parent-fd", type=int, required=True, help="this end of the line to the supervisor")
     options = parser.parse_args(arguments)
     try:
-        return run(plan_of(options.site), options.parent_fd)
+        return run(plan_apart(options.site), options.parent_fd)
     except BackstoryError as error:
         return _failed(str(error))
 

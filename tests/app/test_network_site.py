@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.app.network_plan import plan_of
+from engine.app.network_site import plan_apart, plan_of
 from engine.errors import ConfigError
 from engine.mllp.sender import Target
 
@@ -55,3 +55,12 @@ def test_a_configuration_that_cannot_be_used_is_one_line(tmp_path, text):
     with pytest.raises(ConfigError) as caught:
         plan_of(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_reading_apart_gives_the_same(tmp_path):
+    """The plan and the refusal come back from the child as they are."""
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    assert plan_apart(tmp_path) == plan_of(tmp_path)
+    (tmp_path / "config.yaml").write_text("listeners: {}")
+    with pytest.raises(ConfigError, match="backstory check"):
+        plan_apart(tmp_path)
