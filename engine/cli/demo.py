@@ -1,10 +1,12 @@
 """`backstory demo`: a simulated hospital, an engine and a stand-in PACS, to watch."""
 
+import os
 import signal
 import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import which
 from threading import Event
 from typing import Annotated
 
@@ -65,7 +67,8 @@ def demo(
         feeds.stop()
         status = engine.stop()
         pacs.close()
-    typer.echo(_summary(data, counters, feeds.refused(), elapsed, status))
+    typer.echo(_summary(counters, feeds.refused(), elapsed, status))
+    typer.echo("\n" + "\n".join(next_steps(data, watch.example(), _command())))
 
 
 def _refuse_twice(data: Path) -> None:
@@ -107,33 +110,43 @@ def _run(site: Path, engine: DemoEngine, feeds: Feeds, watch: Watch, seconds: fl
 
 
 def _settle(readers: Readers, feeds: Feeds, watch: Watch, view: View, started: float) -> Counters:
-    counters = Counters({})
+    """Wait until what was taken is processed and delivered, as long as that may take."""
     deadline = time.monotonic() + _SETTLE
-    late: list[OrderSeen] = []
+    counters = watch.look(readers, feeds.sent(), Counters({}))
     while not counters.settled and time.monotonic() < deadline:
-        counters = watch.look(readers, feeds.sent(), counters)
-        late += watch.news()
         time.sleep(_TICK / 5)
-    late += watch.news()
-    view.show(watch.look(readers, feeds.sent(), counters), late, time.monotonic() - started)
-    return watch.look(readers, feeds.sent(), counters)
+        counters = watch.look(readers, feeds.sent(), counters)
+    view.show(counters, watch.news(), time.monotonic() - started)
+    return counters
 
 
-def _summary(data: Path, counters: Counters, refused: dict[str, int], elapsed: float, status: int) -> str:
+def _summary(counters: Counters, refused: dict[str, int], elapsed: float, status: int) -> str:
     lines = [f"after {elapsed:.0f} s: {counter_words(counters)}"]
     if refused:
         lines.append("refused: " + ", ".join(f"{count} {answer}" for answer, count in refused.items()))
     lines.append("the engine stopped" if status == 0 else f"the engine stopped with exit status {status}")
-    return "\n".join([*lines, "", *_next_steps(data)])
+    return "\n".join(lines)
 
 
-def _next_steps(data: Path) -> list[str]:
+def next_steps(data: Path, order: OrderSeen | None, command: str) -> list[str]:
+    """What to try with the data that the demonstration leaves; `order` is an enriched one."""
+    steps = [
+        f"{command} messages --site {data} --channel orders_to_pacs",
+        f"{command} logs orders_to_pacs --site {data}",
+        f"{command} status --site {data}",
+    ]
+    if order is not None:
+        steps[1:1] = [
+            f"{command} messages --site {data} --accession {order.accession}",
+            f"{command} explain --site {data} --order {order.accession}",
+        ]
     return [
         f"everything is kept in {data}; look at it with",
-        f"  backstory messages --site {data}",
-        f"  backstory messages --site {data} --channel orders_to_pacs",
-        f"  backstory messages show 9 --site {data}",
-        f"  backstory explain --site {data} --order ACCESSION",
-        f"  backstory logs orders_to_pacs --site {data}",
-        f"or go on by hand: backstory run --site {data}",
+        *(f"  {step}" for step in steps),
+        f"or go on by hand: {command} run --site {data}",
     ]
+
+
+def _command() -> str:
+    """How the person can call us again: by name where the shell finds it, else by the path that was used."""
+    return "backstory" if which("backstory") else os.path.relpath(sys.argv[0])

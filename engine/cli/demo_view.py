@@ -119,13 +119,12 @@ def _counters(counters: Counters) -> "Text":
 def _order(order: OrderSeen, width: int) -> "Text":
     from rich.text import Text  # noqa: PLC0415
 
-    after = printable(order.after or "") or EMPTY
     text = Text(no_wrap=True, overflow="crop")
     text.append(f"{order.accession}  {order.exam}", style="bold")
     text.append(f"  {order.took * 1000:.0f} ms\n", style="dim")
     text.append(_fitted(f"   before  {printable(order.before) or EMPTY}", width) + "\n", style="dim")
     style = "green" if order.enriched else "dim"
-    text.append(_fitted(f"   after   {after}", width), style=style)
+    text.append(_fitted(f"   after   {after_words(order)}", width), style=style)
     return text
 
 
@@ -141,8 +140,13 @@ def order_lines(order: OrderSeen) -> list[str]:
     return [
         f"order {order.accession}  {order.exam}  ({order.took * 1000:.0f} ms)",
         f"    before  {printable(order.before) or EMPTY}",
-        f"    after   {printable(order.after or '') or EMPTY}",
+        f"    after   {after_words(order)}",
     ]
+
+
+def after_words(order: OrderSeen) -> str:
+    """OBR-13 as it arrived, or that nothing was added to it."""
+    return printable(order.after or "") if order.enriched else "as it came: nothing known matters for this exam"
 
 
 def counter_words(counters: Counters) -> str:

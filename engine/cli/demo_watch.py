@@ -63,6 +63,7 @@ class Watch:
         self._arrived: deque[OrderSeen] = deque(maxlen=_KEPT)
         self._delivered = 0
         self._enriched = 0
+        self._example: OrderSeen | None = None
 
     def ordered(self, said: Said) -> None:
         """An order is about to leave the department."""
@@ -83,6 +84,8 @@ class Watch:
                 order = order._replace(after=after, took=time.monotonic() - order.sent)
                 self._enriched += order.enriched
                 self._arrived.append(order)
+                if order.enriched and len(after) >= len(self._example.after or "" if self._example else ""):
+                    self._example = order
 
     def news(self) -> list[OrderSeen]:
         """Orders that arrived and were not handed out yet, oldest first."""
@@ -90,6 +93,11 @@ class Watch:
             news = list(self._arrived)
             self._arrived.clear()
             return news
+
+    def example(self) -> OrderSeen | None:
+        """The enriched order that gained most, the newest of them."""
+        with self._lock:
+            return self._example
 
     def look(self, readers: Readers, sent: Mapping[str, int], before: Counters) -> Counters:
         """The counters now; as before where a file is busy for the moment."""

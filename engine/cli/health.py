@@ -114,6 +114,11 @@ def needs(health: Health) -> list[str]:
     found = []
     if not health.running:
         found.append("the engine is not running (backstory run)")
+    found += [
+        f"process {name} does not run as it should: {words.get('error') or 'it is not ready'}"
+        for name, words in health.processes.get("processes", {}).items()
+        if words.get("error") or not words.get("ready", True)
+    ]
     if health.oldest_unprocessed and health.now - health.oldest_unprocessed > LATE:
         found.append(f"the worker is behind: the oldest entry waits for {ago(health.oldest_unprocessed, health.now)}")
     found += [

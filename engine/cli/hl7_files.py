@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,8 +57,7 @@ def split_messages(raw: bytes, *, keep_ends: bool = False) -> list[bytes]:
     Lines end as HL7 wants them, in CR, unless `keep_ends`: editors and version control leave LF in files.
     """
     starts = [match.start() for match in _START.finditer(raw)]
-    parts = (raw[start:end] for start, end in zip(starts, [*starts[1:], len(raw)], strict=True))
-    return [_trimmed(part, keep_ends=keep_ends) for part in parts]
+    return [_trimmed(raw[start:end], keep_ends=keep_ends) for start, end in pairwise([*starts, len(raw)])]
 
 
 def _files(path: Path) -> Iterator[Path]:

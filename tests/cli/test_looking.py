@@ -1,0 +1,265 @@
+"""messages, messages show, explain: what a person finds out about a message and an order."""
+
+from contextlib import contextmanager
+
+import pytest
+
+from engine.channel.ports import Commit, Lane, LaneState
+from engine.cli.deliveries import delivered_words
+from engine.cli.explain import NOTHING_SHOWN, explanation
+from engine.cli.field_diff import field_changes
+from engine.cli.message_page import message_page
+from engine.cli.search import Criteria, search
+from engine.cli.site import Readers
+from engine.errors import ConfigError
+from engine.hl7.message import Message
+
+ORDER = 7  # position of the order among the samples
+QUARANTINED = 8
+UNREACHED = 9
+
+
+def positions(readers: Readers, **criteria: object) -> list[int]:
+    """Positions of a search."""
+    return [int(row[0]) for row in search(readers, Criteria(**criteria)).rows]
+
+
+def page(readers: Readers, position: int, *, raw: bool = False) -> str:
+    """The page of one message."""
+    entry = readers.journal.entry(position)
+    assert entry is not None
+    return "\n".join(message_page(readers, entry, raw=raw))
+
+
+# messages
+
+
+def test_everything_is_listed_newest_first(readers: Readers) -> None:
+    """Also what was refused, and what the worker has not reached."""
+    assert positions(readers) == [9, 8, 7, 6, 5, 4, 3, 2, 1]
+
+
+def test_pages_follow_each_other(readers: Readers) -> None:
+    """--before the last position of a page gives the next, until there is no more."""
+    found, before, pages = [], 0, 0
+    while pages < 10:
+        part = search(readers, Criteria(limit=4, before=before))
+        found += [int(row[0]) for row in part.rows]
+        before, pages = part.reached, pages + 1
+        if not part.more:
+            break
+    assert (found, pages) == ([9, 8, 7, 6, 5, 4, 3, 2, 1], 3)
+
+
+def test_by_patient_and_type(readers: Readers) -> None:
+    """All messages of the patient, processed or not."""
+    found = positions(readers, patient="12345")
+    assert {ORDER, UNREACHED} <= set(found)
+    assert QUARANTINED not in found
+
+
+def test_by_accession_filler_or_placer(readers: Readers) -> None:
+    """Whichever number the caller has at hand."""
+    assert positions(readers, accession="ACC1") == [ORDER]
+    assert positions(readers, accession="F1") == [ORDER]
+    assert positions(readers, accession="P1") == [ORDER]
+
+
+def test_by_control_id_also_before_it_is_processed(readers: Readers) -> None:
+    """The journal between cursor and tail is searched as well."""
+    (position,) = positions(readers, control_id="LATE0003")
+    assert position == UNREACHED
+
+
+def test_text_that_only_stands_somewhere_is_no_key(readers: Readers) -> None:
+    """`24` stands in OBX-5 of the unprocessed result, and is nobody's patient id."""
+    assert positions(readers, patient="24") == []
+
+
+def test_criteria_are_joined_by_and(readers: Readers) -> None:
+    """A patient's messages that one channel took."""
+    assert positions(readers, patient="12345", channel="orders_to_pacs") == [ORDER]
+    assert positions(readers, patient="12345", accession="other") == []
+
+
+def test_by_status(readers: Readers) -> None:
+    """RECEIVED is what has no outcome; the others are the outcomes' own."""
+    assert positions(readers, status="RECEIVED") == [UNREACHED]
+    assert positions(readers, status="TRANSFORMED", limit=3) == [7, 6, 5]
+    assert QUARANTINED not in positions(readers, status="TRANSFORMED")
+
+
+def test_an_unknown_status_is_said(readers: Readers) -> None:
+    """With those there are."""
+    with pytest.raises(ConfigError, match="RECEIVED, FILTERED, TRANSFORMED, FAILED"):
+        search(readers, Criteria(status="SENT"))
+
+
+def test_a_row_says_what_became_of_it(readers: Readers) -> None:
+    """Channel and status, destination and status of the delivery."""
+    (row,) = search(readers, Criteria(accession="ACC1")).rows
+    assert row[2:] == ["ris", "ORM^O01", "SYN0006", "orders_to_pacs TRANSFORMED", "pacs SENT"]
+
+
+def test_searching_shows_no_content_in_reprs() -> None:
+    """What was asked for may be a patient."""
+    assert "12345" not in repr(Criteria(patient="12345", accession="ACC1", control_id="C"))
+
+
+# messages show
+
+
+def test_an_order_with_its_attempts_and_changes(readers: Readers) -> None:
+    """Outcome, both attempts, each field in and out with the standard's name, each segment that was added."""
+    text = page(readers, ORDER)
+    assert "orders_to_pacs: TRANSFORMED" in text
+    assert "RETRY  no answer for 30 s" in text
+    assert "SENT  AA" in text
+    assert "~ OBR-13     Relevant Clinical Info" in text
+    assert "before  (empty)" in text
+    assert "after   !eGFR 24 (19Aug)" in text
+    assert "~ MSH-10     Message Control ID" in text
+    assert "+ AL1        Patient Allergy: AL1|1|" in text
+    assert "ZDS" not in text  # untouched
+
+
+def test_a_refused_message(readers: Readers) -> None:
+    """What was answered and why stands there; nothing was delivered."""
+    text = page(readers, QUARANTINED)
+    assert "QUARANTINED" in text
+    assert "AR|100" in text
+    assert "deliveries\n  none" in text
+
+
+def test_a_message_the_worker_has_not_reached(readers: Readers) -> None:
+    """It is there, and it says so."""
+    assert "RECEIVED: not processed yet" in page(readers, UNREACHED)
+
+
+def test_the_message_as_it_came(readers: Readers) -> None:
+    """--raw, one segment a line; without it only what changed is shown."""
+    assert "\n  PID|1||12345^^^HOSP^MR" in page(readers, ORDER, raw=True)
+    assert "DOE^JANE" not in page(readers, ORDER)
+
+
+# field by field
+
+
+def diff(before: str, after: str) -> list[tuple[str, str | None, str | None]]:
+    """Changes between two bodies below the same header."""
+    head = "MSH|^~\\&|A|B|C|D|20260820||ORM^O01|1|P|2.5.1\r"
+    changes = field_changes(Message.parse((head + before).encode()), Message.parse((head + after).encode()))
+    return [(change.path, change.before, change.after) for change in changes]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "changes"),
+    [
+        ("OBR|1|a", "OBR|1|a", []),
+        ("OBR|1|a", "OBR|1|b", [("OBR-2", "a", "b")]),
+        ("OBR|1", "OBR|1|b", [("OBR-2", "", "b")]),
+        ("OBR|1|a~b", "OBR|1|a", [("OBR-2", "a~b", "a")]),
+        ("OBR|1|a", "OBR|1|a\rNTE|1", [("NTE", None, "NTE|1")]),
+        ("OBR|1|a\rNTE|1", "OBR|1|a", [("NTE", "NTE|1", None)]),
+        ("OBX|1\rOBX|2|x", "OBX|1\rOBX|2|y", [("OBX[2]-2", "x", "y")]),
+        ("NTE|1\rOBR|1", "OBR|2", [("OBR-1", "1", "2"), ("NTE", "NTE|1", None)]),
+    ],
+)
+def test_differences(before: str, after: str, changes: list[tuple[str, str | None, str | None]]) -> None:
+    """Fields of segments that stayed, segments that came, segments that went."""
+    assert diff(before, after) == changes
+
+
+# explain
+
+
+def test_each_finding_with_rule_threshold_source_and_origin(readers: Readers) -> None:
+    """And the headline, when it left and what the PACS said."""
+    text = "\n".join(explanation(readers, "ACC1"))
+    assert "order ACC1: CT ABD PELVIS W IV CONTRAST" in text
+    assert "headline    !eGFR 24 (19Aug)" in text
+    assert "to pacs: SENT (AA)" in text
+    assert "rule      R01 (safety)" in text
+    assert "threshold egfr below 30, 90 d before the exam" in text
+    assert "source    ACR-NKF consensus 2020" in text
+    assert "origin    lab entry 3 OBX[1]-5" in text
+
+
+def test_an_order_is_found_by_its_other_numbers(readers: Readers) -> None:
+    """Filler and placer lead to the same order."""
+    assert explanation(readers, "F1") == explanation(readers, "P1") == explanation(readers, "ACC1")
+
+
+def test_an_unknown_order_is_said(readers: Readers) -> None:
+    """One line that says where it was looked for."""
+    with pytest.raises(ConfigError, match="no order 'X' is known"):
+        explanation(readers, "X")
+
+
+def test_nothing_shown_says_why(readers: Readers, another_order) -> None:
+    """With the switch off the order left as it came, and that is what is said."""
+    readers.store.commit(Commit(cursors=(), switches={"enrichment": "off"}))
+    another_order("ACC2")
+    text = "\n".join(explanation(readers, "ACC2"))
+    assert "nothing was shown:" in text
+    assert NOTHING_SHOWN["off"] in text
+
+
+# deliveries
+
+
+def test_a_delivery_is_held_while_its_lane_is(readers: Readers, another_order) -> None:
+    """D7: an undecided row is QUEUED in an open lane and HELD in any other."""
+    another_order("ACC3")
+    assert delivered_words(readers, 10)[0].startswith("pacs: QUEUED as ")
+    with readers.journal.transaction() as tx:
+        tx.wire.set_lane(Lane("pacs", 0, done=1, state=LaneState.HELD, reason="AE 207"))
+    assert delivered_words(readers, 10)[0].startswith("pacs: HELD as ")
+
+
+# the verbs, over a site
+
+
+@pytest.fixture
+def opened(monkeypatch, readers: Readers) -> Readers:
+    """The verbs read these instead of files."""
+
+    @contextmanager
+    def open_readers(_site):
+        yield readers
+
+    monkeypatch.setattr("engine.cli.messages.open_readers", open_readers)
+    monkeypatch.setattr("engine.cli.explain.open_readers", open_readers)
+    return readers
+
+
+@pytest.mark.usefixtures("opened")
+def test_messages_prints_a_table_and_the_next_page(backstory) -> None:
+    """Head, rows, and how to go on."""
+    status, out, _ = backstory("messages", "--limit", 2)
+    assert status == 0
+    assert out.splitlines()[0].startswith("POSITION")
+    assert out.splitlines()[-1] == "more: --before 8"
+
+
+@pytest.mark.usefixtures("opened")
+def test_messages_without_a_match_says_so(backstory) -> None:
+    """Nothing found is no error."""
+    assert backstory("messages", "--patient", "nobody")[:2] == (0, "no message matches\n")
+
+
+@pytest.mark.usefixtures("opened")
+def test_show_and_explain(backstory) -> None:
+    """The pages as printed; what is not there is one line."""
+    assert "orders_to_pacs: TRANSFORMED" in backstory("messages", "show", 7)[1]
+    assert backstory("messages", "show", 700) == (
+        *(1, "", "backstory: the journal has no entry 700; it was trimmed, or never was\n"),
+    )
+    assert "rule      R01" in backstory("explain", "--order", "ACC1")[1]
+
+
+def test_before_the_engine_ran_there_is_nothing_to_read(site_folder, backstory) -> None:
+    """One line that says what to do."""
+    status, _, err = backstory("messages", "--site", site_folder)
+    assert (status, err.count("\n")) == (1, 1)
+    assert "has not run yet (backstory run)" in err
