@@ -3,6 +3,13 @@
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.corpus_files import ARCHIVE, REASON, CorpusFile, corpus_files
+
+# timings belong in benchmarks: a busy machine must not fail a property
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 ALLOWED_SKIPS = ("needs ../shared", "needs root", "needs the kernel")
 
@@ -34,3 +41,11 @@ class _Skips:
 def pytest_configure(config: pytest.Config) -> None:
     if os.environ.get("REQUIRE_ALL") == "1" and not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Skips(), "require-all")
+
+
+@pytest.fixture(scope="session")
+def corpus() -> tuple[CorpusFile, ...]:
+    """The 1,969 public messages: (name, raw, row of the index); skipped where the archive is not there."""
+    if not ARCHIVE.exists():
+        pytest.skip(REASON)
+    return corpus_files()

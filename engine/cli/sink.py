@@ -45,8 +45,8 @@ def sink(
     stand_in = PacsStandIn(host, port, Behaviour(code[1], code[2] or "", delay, drop), watch.received)
     signal.signal(signal.SIGTERM, lambda *_: watch.done.set())
     stand_in.start()
-    typer.echo(f"listening on {host}:{stand_in.port}, answering {answer}; Ctrl-C stops")
     try:
+        typer.echo(f"listening on {host}:{stand_in.port}, answering {answer}; Ctrl-C stops")
         watch.done.wait()
     except KeyboardInterrupt:
         typer.echo()

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from typing import Any
 
+from engine.errors import Unreadable
 from engine.hl7.grammar import grammar_of
 from engine.hl7.message import Message, Segment
 from engine.hl7.structures import candidates
@@ -104,7 +105,10 @@ def _copy(message: Message, segments: list[Segment], structure: str, version: st
         named = copy.with_value("MSH-9", code).with_value("MSH-9.2", event)
     else:
         named = copy.with_value("MSH-9.3", structure)
-    text = named.with_value("MSH-12.1", version).raw.decode(message.charset)
+    try:
+        text = named.with_value("MSH-12.1", version).raw.decode(message.charset)
+    except UnicodeDecodeError:
+        raise Unreadable(f"the bytes are no {message.charset}") from None
     encoding = message.delimiters.encoding.decode("ascii")
     return text.replace(copy.get("MSH-2") or "", encoding[:4] if version < "2.7" else encoding, 1)
 

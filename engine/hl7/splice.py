@@ -12,11 +12,15 @@ class Unencodable(BackstoryError):
 
 
 def encoded(value: str, delimiters: Delimiters, charset: str, path: Path) -> bytes:
-    """The value as data of a message. Raises Unencodable where the character set lacks a character of it."""
+    """The value as data of a message. Raises Unencodable where it would not read back from the character set."""
+    text = escape(value, delimiters)
     try:
-        return escape(value, delimiters).encode(charset)
+        content = text.encode(charset)
     except UnicodeEncodeError:
-        raise Unencodable(f"{path}: the message's character set {charset} lacks a character of the value") from None
+        content = b""
+    if text and (not content or not (content.isascii() or content.decode(charset, "replace") == text)):
+        raise Unencodable(f"{path}: the message's character set {charset} lacks a character of the value")
+    return content
 
 
 def check_raw(content: bytes, delimiters: Delimiters, path: Path) -> None:

@@ -6,7 +6,6 @@ A tree over random hashes would make every message write a page of its own: 4 KB
 - each run has a *plane*, a Bloom filter of 64 KiB; a hash is looked up only in the runs whose plane says "perhaps",
   which for a new message is none of the 60 runs of a million entries 19 times in 20;
 - a run whose newest entry is older than 7 days is dropped whole.
-Measured on 1,000,000 entries: see docs/benchmarks.md.
 """
 
 import hashlib
