@@ -99,7 +99,8 @@ def _copy(message: Message, segments: list[Segment], structure: str, version: st
     """
     copy = Message.parse(b"\r".join(segment.raw for segment in segments), message.charset)
     code, _, event = structure.partition("_")
-    if (copy.get("MSH-9.3") or f"{copy.get('MSH-9.1')}_{copy.get('MSH-9.2')}") == structure:
+    declared = copy.get("MSH-9.3")
+    if structure == (f"{copy.get('MSH-9.1')}_{copy.get('MSH-9.2')}" if declared is None else declared):
         named = copy
     elif version < "2.3.1":
         named = copy.with_value("MSH-9", code).with_value("MSH-9.2", event)

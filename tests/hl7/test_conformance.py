@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 
 from engine.errors import Unreadable
+from engine.hl7 import conformance
 from engine.hl7.conformance import structure_findings
 from engine.hl7.dictionary import structure_findings as by_its_public_name
 from engine.hl7.message import Message
@@ -168,3 +169,22 @@ def test_any_message_gets_findings_or_none(parsed: Message) -> None:
     """Never an exception of the foreign parser."""
     changed = parsed.with_value("MSH-12", "2.5.1").with_value("MSH-9.1", "ORU").with_value("MSH-9.2", "R01")
     assert isinstance(by_its_public_name(changed), list)
+
+
+@pytest.mark.parametrize(
+    "error", ["Unknown element found: CANARY.<Field CANARY>", "Missing required child CANARY. JANE", "CANARY"]
+)
+def test_what_hl7apy_says_in_other_words_is_not_repeated(error: str) -> None:
+    """Its words may hold content."""
+    assert conformance._sentence(error) == "hl7apy reports another mistake"
+
+
+def test_an_empty_structure_is_as_good_as_none() -> None:
+    """`ORU^R01^` is checked as ORU_R01."""
+    assert findings("ORU^R01^", "2.4", PID, PV1, *RESULT) == findings("ORU^R01", "2.4", PID, PV1, *RESULT) == []
+
+
+def test_a_message_that_hl7apy_cannot_read_is_said_so() -> None:
+    """With a full stop as component separator no version can be written as hl7apy wants it."""
+    raw = b"MSH|.:\\&|A|B|C|D|20260101||ORU.R01|1|P|2\\S\\5\\S\\1\rPID|1||A||X\rOBR|1|1|2|X\r"
+    assert structure_findings(Message.parse(raw)) == ["hl7apy cannot read the message"]
