@@ -1,9 +1,13 @@
-"""The closed matching language of `accept:`: literals and lists at paths, `matches`, `exists`, `any`, `all`, `not`.
+"""The closed matching language of `accept:` and `when:`: literals and lists at paths, `matches`, `exists`, `any`, `all`, `not`.
 
-accept:
-MSH-9: [ORM^O01, OMG^O19]      # leading components: ORM^O01^ORM_O01 matches
-PV1-2: {not: E}
-any: [{OBR-24: CT}, {OBR-4.2: {matches: "^CT "}}]
+    accept:
+      MSH-9: [ORM^O01, OMG^O19]      # leading components: ORM^O01^ORM_O01 matches
+      PV1-2: {not: E}                # anything else, and nothing at all
+      OBR: {exists: yes}             # a segment, or a value that is neither empty nor ""
+      any: [{OBR-24: CT}, {OBR-4.2: {matches: "^CT "}}]
+
+All keys of a map must hold. A literal is compared with the whole text of the place, escapes resolved; a place that is
+absent equals nothing. A path without an occurrence is the first segment of its name.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,76 +16,130 @@ from typing import Any
 import re2
 
 from engine.errors import ConfigError
-from engine.hl7.message import Message
+from engine.hl7.message import DELETE, Message
 from engine.hl7.path import Path
+from engine.source import Location, meant
+
+__all__ = ["GROUPS", "MatchError", "Matcher", "compile_matcher"]
 
 Matcher = Callable[[Message], bool]
-_GROUPS = ("any", "all", "not")
+_Test = Callable[[str | None], bool]
+GROUPS = ("any", "all", "not")
+_WORDS = ("matches", "exists", "not")
+_YES, _NO = frozenset({"yes", "true", "on"}), frozenset({"no", "false", "off"})
+_MSH_9 = Path.parse("MSH-9")
+_QUIET = re2.Options()
+_QUIET.log_errors = False  # a wrong pattern is a finding, and nothing for stderr
+_KNOWN_TYPES = 1024  # spellings of MSH-9 that are remembered; a feed of nonsense must not grow the table for ever
 
 
-def compile_matcher(wanted: Mapping[str, Any]) -> Matcher:
+class MatchError(ConfigError):
+    """A part of a match that is none; `location` says which."""
+
+    def __init__(self, location: Location, problem: str) -> None:
+        super().__init__(problem)
+        self.location = location
+
+
+def compile_matcher(wanted: Any, location: Location = ()) -> Matcher:
     """A matcher of all the keys of `wanted`.
 
     Raises:
-        ConfigError: a path, word or pattern that is none.
+        MatchError: a path, word or pattern that is none.
     """
-    parts = [_entry(key, value) for key, value in wanted.items()]
-    if len(parts) == 1:
-        return parts[0]
-    return lambda message: all(part(message) for part in parts)
+    if not isinstance(wanted, Mapping) or not wanted:
+        raise MatchError(location, "a map of paths to values is wanted, such as MSH-9: [ORM^O01, OMG^O19]")
+    parts = [_entry(key, value, (*location, key)) for key, value in wanted.items()]
+    return parts[0] if len(parts) == 1 else lambda message: all(part(message) for part in parts)
 
 
-def _entry(key: str, value: Any) -> Matcher:
-    if key in _GROUPS:
-        return _group(key, value)
-    path = Path.parse(key)
-    test = _value(key, value, leading=path.segment == "MSH" and path.field == 9 and not path.component)
-    return lambda message: test(message.get(path))
+def _entry(key: str, value: Any, location: Location) -> Matcher:
+    if key in GROUPS:
+        return _group(key, value, location)
+    try:
+        path = Path.parse(key)
+    except ConfigError as problem:
+        raise MatchError(location, f"{problem}{meant(key, GROUPS)}") from None
+    types = path[:3] == _MSH_9[:3] and path.component == 0
+    test = _value(value, location, types=types)
+    return _type_matcher(test) if types else lambda message: test(message.get(path))
 
 
-def _group(key: str, value: Any) -> Matcher:
+def _type_matcher(test: _Test) -> Matcher:
+    """MSH-9 takes few values: what the test says of each is looked up by (type, event, structure) as sent."""
+    known: dict[bytes | None, bool] = {}
+
+    def matches(message: Message) -> bool:
+        header = message.first("MSH")
+        sent = header.raw_field(9) if header else None
+        mark = message.delimiters.component_byte
+        if mark != b"^":
+            text = message.get(_MSH_9)
+            return test(text and text.replace(mark.decode("ascii"), "^"))
+        found = known.get(sent)
+        if found is None:
+            found = test(message.get(_MSH_9))
+            if len(known) < _KNOWN_TYPES:
+                known[sent] = found
+        return found
+
+    return matches
+
+
+def _group(key: str, value: Any, location: Location) -> Matcher:
     if key == "not":
-        if not isinstance(value, Mapping):
-            raise ConfigError("`not:` holds what must not match, such as not: {PV1-2: E}")
-        inner = compile_matcher(value)
+        inner = compile_matcher(value, location)
         return lambda message: not inner(message)
-    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
-        raise ConfigError(f"`{key}:` holds a list of matches, such as {key}: [{{OBR-24: CT}}, {{OBR-24: MR}}]")
-    parts = [compile_matcher(item) for item in value]
+    if not isinstance(value, list) or not value:
+        raise MatchError(location, f"a list of matches is wanted, such as {key}: [{{OBR-24: CT}}, {{OBR-24: MR}}]")
+    parts = [compile_matcher(item, (*location, n)) for n, item in enumerate(value)]
     if key == "any":
         return lambda message: any(part(message) for part in parts)
     return lambda message: all(part(message) for part in parts)
 
 
-def _value(key: str, value: Any, *, leading: bool) -> Callable[[str | None], bool]:
+def _value(value: Any, location: Location, *, types: bool) -> _Test:
     if isinstance(value, Mapping):
-        return _worded(key, value, leading=leading)
-    words = value if isinstance(value, list) else [value]
+        return _worded(value, location, types=types)
+    words = value if isinstance(value, list) else ["" if value is None else value]
     if not words or not all(isinstance(word, str) for word in words):
-        raise ConfigError(f"{key}: a text, a list of texts, or one of matches, exists, not is wanted")
-    if leading:
-        wanted = tuple(words)
-        return lambda text: text is not None and any(text == w or text.startswith(w + "^") for w in wanted)
+        raise MatchError(location, "a text, a list of texts, or one of matches, exists, not is wanted")
     exact = frozenset(words)
-    return lambda text: text in exact
+    if not types:
+        return lambda text: text in exact
+    return lambda text: text is not None and any(text == word or text.startswith(f"{word}^") for word in exact)
 
 
-def _worded(key: str, value: Mapping[str, Any], *, leading: bool) -> Callable[[str | None], bool]:
+def _worded(value: Mapping[str, Any], location: Location, *, types: bool) -> _Test:
     if len(value) != 1:
-        raise ConfigError(f"{key}: exactly one of matches, exists, not is wanted")
+        raise MatchError(location, "exactly one of matches, exists, not is wanted")
     ((word, operand),) = value.items()
-    if word == "not":
-        inner = _value(key, operand, leading=leading)
-        return lambda text: not inner(text)
-    if word == "exists" and operand in ("yes", "no", "true", "false"):
-        wanted = operand in ("yes", "true")
-        return lambda text: (text not in (None, "", '""')) is wanted
-    if word == "matches" and isinstance(operand, str):
-        try:
-            pattern = re2.compile(operand)
-        except re2.error:
-            raise ConfigError(
-                f"{key}: the pattern is not one of re2, which knows no look-around or back-references"
-            ) from None
-        return lambda text: text is not None and pattern.search(text) is not None
-    raise ConfigError(f"{key}: {word!r} is not known here; write matches: PATTERN, exists: yes|no, or not: VALUE")
+    here = (*location, word)
+    match word:
+        case "not":
+            inner = _value(operand, here, types=types)
+            return lambda text: not inner(text)
+        case "exists":
+            return _exists(operand, here)
+        case "matches":
+            return _pattern(operand, here)
+    raise MatchError(here, f"{word!r} is not known here; matches, exists or not is wanted{meant(word, _WORDS)}")
+
+
+def _exists(operand: Any, location: Location) -> _Test:
+    if operand not in _YES | _NO:
+        raise MatchError(location, "yes or no is wanted")
+    wanted = operand in _YES
+    return lambda text: (text not in (None, "", DELETE)) is wanted
+
+
+def _pattern(operand: Any, location: Location) -> _Test:
+    if not isinstance(operand, str) or not operand:
+        raise MatchError(location, "a pattern is wanted")
+    try:
+        search = re2.compile(operand, _QUIET).search
+    except re2.error as problem:
+        said = problem.args[0]
+        reason = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+        raise MatchError(location, f"no pattern of google-re2: {reason}") from None
+    return lambda text: text is not None and search(text) is not None

@@ -6,12 +6,11 @@ was before it, and the order leaves (D1).
 
 from collections.abc import Callable
 
-from engine.channel.model import Channel
+from engine.channel.model import Channel, Stage
 from engine.channel.outcome import Outcome, Status
 from engine.errors import BackstoryError, StepError
 from engine.hl7.message import Message
 from engine.patient.context import PatientContext
-from engine.steps.catalog import AnyStep
 from engine.steps.draft import Alert, Draft, Origin
 from engine.steps.mappings import Mappings
 
@@ -43,27 +42,29 @@ def run(
         acceptable: says "" or why the destinations would refuse a message that a best-effort step made (D1).
     """
     draft = Draft(message, origin, context, enrich)
-    for step in channel.steps:
+    for stage in channel.stages:
         try:
-            if step.best_effort:
-                draft = _attempt(step, draft, mappings, elapsed, acceptable)
+            if stage.when is not None and not stage.when(draft.message):
+                continue
+            if stage.best_effort:
+                draft = _attempt(stage, draft, mappings, elapsed, acceptable)
             else:
-                draft = step.apply(draft, mappings)
+                draft = stage.step.apply(draft, mappings)
         except StepError as problem:
             return _failed(channel, draft, problem.step, problem.path, problem.problem)
         except BackstoryError as problem:
-            return _failed(channel, draft, step.step, "", type(problem).__name__)
+            return _failed(channel, draft, stage.name, "", str(problem))
         except Exception as surprise:  # noqa: BLE001 - the channel boundary of docs/architecture.md
-            outcome = _failed(channel, draft, step.step, "", f"surprise: {type(surprise).__name__}")
+            outcome = _failed(channel, draft, stage.name, "", f"surprise: {type(surprise).__name__}")
             alert = Alert("surprise", "a step raised an exception that nobody named")
             return outcome._replace(surprise=True, alerts=(*outcome.alerts, alert))
         if draft.filtered:
-            return _outcome(channel, draft, Status.FILTERED)._replace(step=step.step, reason=draft.filtered)
+            return _outcome(channel, draft, Status.FILTERED)._replace(step=stage.name, reason=draft.filtered)
     return _outcome(channel, draft, Status.TRANSFORMED)
 
 
 def _attempt(
-    step: AnyStep,
+    stage: Stage,
     draft: Draft,
     mappings: Mappings,
     elapsed: Callable[[], float],
@@ -71,15 +72,18 @@ def _attempt(
 ) -> Draft:
     began = elapsed()
     try:
-        after = step.apply(draft, mappings)
+        after = stage.step.apply(draft, mappings)
+        late = elapsed() - began > BEST_EFFORT_LIMIT
+        refused = "" if late or after.message is draft.message else acceptable(after.message)
     except StepError as problem:
-        return _left_out(draft, step.step, f"{problem.path}: {problem.problem}" if problem.path else problem.problem)
+        return _left_out(draft, stage.name, f"{problem.path}: {problem.problem}" if problem.path else problem.problem)
+    except BackstoryError as problem:
+        return _left_out(draft, stage.name, str(problem))
     except Exception as surprise:  # noqa: BLE001 - the channel boundary: the order always leaves (D1)
-        return _left_out(draft, step.step, f"surprise: {type(surprise).__name__}")
-    if elapsed() - began > BEST_EFFORT_LIMIT:
-        return _left_out(draft, step.step, "it took longer than 250 ms")
-    refused = "" if after.message is draft.message else acceptable(after.message)
-    return _left_out(draft, step.step, refused) if refused else after
+        return _left_out(draft, stage.name, f"surprise: {type(surprise).__name__}")
+    if late:
+        return _left_out(draft, stage.name, "it took longer than 250 ms")
+    return _left_out(draft, stage.name, refused) if refused else after
 
 
 def _left_out(draft: Draft, step: str, why: str) -> Draft:

@@ -1,24 +1,51 @@
 """Lint a site: every mistake with its file, line and column, and what was meant."""
 
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from engine.channel.site import Finding, load_site
+from engine.channel.site import load_site
+from engine.check.linted import Linted
+from engine.check.rules import (
+    advice,
+    channel_names,
+    given_concepts,
+    message_types,
+    places,
+    rule_concepts,
+    sample_files,
+    step_order,
+    unheard_listeners,
+    untested_channels,
+    unused_tables,
+)
+from engine.source import Finding
+
+RULES: Mapping[str, Callable[[Linted], Iterator[Finding]]] = {
+    rule.CODE: rule.check
+    for rule in (
+        advice,
+        channel_names,
+        given_concepts,
+        message_types,
+        places,
+        rule_concepts,
+        sample_files,
+        step_order,
+        unheard_listeners,
+        untested_channels,
+        unused_tables,
+    )
+}
+"""Every rule by the code of its findings."""
 
 
 def lint(folder: Path) -> list[Finding]:
     """All findings of a site, in order of file and line; a site without one can run.
 
-    TEST001 names a channel without tests, TEST002 a test that cannot be read.
+    The rules look at a site that loads; one that does not has its own findings first.
     """
-    from engine.check.channel_tests import parse_tests  # noqa: PLC0415 - tests are read after the site is whole
-
     loaded = load_site(folder)
     if loaded.site is None:
         return list(loaded.findings)
-    found: list[Finding] = []
-    for channel in loaded.site.channels:
-        file = f"channels/{channel.channel}.yaml"
-        if not channel.tests:
-            found.append(Finding(file, 1, 1, "TEST001", "the channel has no tests"))
-        found += parse_tests(channel, file)[1]
-    return sorted(found)
+    linted = Linted(loaded.site, loaded.documents, loaded.files)
+    return sorted(finding for check in RULES.values() for finding in check(linted))

@@ -43,6 +43,10 @@ class Concepts:
         """Every concept of the file: what a rule may ask for."""
         return self._measures.names | self._coded.names
 
+    def kind_of(self, concept: str) -> str:
+        """`lab` or `vital` for what is measured, "" for any other concept and for a name that is none."""
+        return self._measures.kind_of(concept)
+
     def family(self, system: str) -> str:
         """`loinc icd10 icd9 snomed rxnorm atc`, or "" for a local or unknown coding system."""
         return self._families.get(system, "") or self._families.get(system.upper(), "")

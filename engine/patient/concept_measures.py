@@ -91,6 +91,11 @@ class Measures:
     def names(self) -> frozenset[str]:
         return frozenset(self._by_concept)
 
+    def kind_of(self, concept: str) -> str:
+        """`lab` or `vital`; "" for a concept that is not measured."""
+        measure = self._by_concept.get(concept)
+        return measure.kind if measure is not None else ""
+
     def find(self, family: str, code: str, text: str, unit: str) -> Measured:
         """What the result is; a LOINC code that is not listed is nothing we know, whatever its name says."""
         name, coded = folded(text), folded(code)

@@ -15,18 +15,19 @@ from engine.steps.translate import Translate
 from engine.steps.validate import Validate
 
 AnyStep = Annotated[
-    CopyField | Enrich | Remove | RunPython | SetField | StoreFacts | TrackOrder | Translate | Validate,
+    Translate | SetField | CopyField | Remove | StoreFacts | TrackOrder | Enrich | Validate | RunPython,
     Field(discriminator="step"),
 ]
 
 STEPS: dict[str, type[BaseModel]] = {
-    "copy_field": CopyField,
-    "enrich": Enrich,
-    "remove": Remove,
-    "run_python": RunPython,
+    "translate": Translate,
     "set_field": SetField,
+    "copy_field": CopyField,
+    "remove": Remove,
     "store_facts": StoreFacts,
     "track_order": TrackOrder,
-    "translate": Translate,
+    "enrich": Enrich,
     "validate": Validate,
+    "run_python": RunPython,
 }
+"""The steps by their YAML name, in the order in which one learns them."""

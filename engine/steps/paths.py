@@ -23,6 +23,8 @@ def _field(value: object) -> Path:
     path = _path(value)
     if not path.field:
         raise ValueError("the path names a whole segment where a field is wanted, such as OBR-4.1")
+    if path.segment == "MSH" and path.field < 3:
+        raise ValueError("MSH-1 and MSH-2 are the delimiters, which no step reads or writes")
     return path
 
 

@@ -1,16 +1,26 @@
 """Take a segment or a value out of the message."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 
+from engine.hl7.path import Path
 from engine.steps.draft import Draft
 from engine.steps.mappings import Mappings
 from engine.steps.paths import STEP, AnyPath
 
 
+def _not_the_header(path: Path) -> Path:
+    if path.segment == "MSH" and path.field < 3:
+        raise ValueError("a message without its MSH, or without its delimiters, is none")
+    return path
+
+
 class Remove(BaseModel):
-    """Remove every segment of a name (`NK1`), one of them (`NK1[2]`), or empty a field (`PID-19`)."""
+    """Remove every segment of a name (`NK1`), one of them (`NK1[2]`), or empty a place (`PID-19`, `PID-3.4`).
+
+    What is not there needs no removing.
+    """
 
     model_config = STEP
 
@@ -24,8 +34,8 @@ because: "the PACS has no use for a social security number"
 
     step: Literal["remove"]
     because: str = ""
-    path: AnyPath
+    path: Annotated[AnyPath, AfterValidator(_not_the_header)]
 
     def apply(self, draft: Draft, mappings: Mappings) -> Draft:  # noqa: ARG002 - every step has this form
-        """The draft without it; what is not there needs no removing."""
+        """The draft without it."""
         return draft._replace(message=draft.message.without(self.path))

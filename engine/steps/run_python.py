@@ -1,44 +1,33 @@
 """Hand the message to a Python class of the site.
 
-The class is trusted code that the administrator installs; it runs in the worker's process (C31), whose watchdog ends
-one that does not return.
+The class is trusted code that the administrator installs under the entry point group `backstory.steps`; it runs in the
+worker's process (C31), whose watchdog ends one that does not return. It is found and made when the site is loaded.
 """
 
-from collections.abc import Callable, Mapping
-from functools import cache, cached_property
-from importlib.metadata import entry_points
-from typing import Annotated, ClassVar, Literal, Protocol
+from typing import Annotated, ClassVar, Literal
 
 import hl7
 from pydantic import BaseModel, Field
 
-from engine.errors import ConfigError, StepError
-from engine.hl7.message import Unencodable
+from engine.errors import BackstoryError, ConfigError, StepError
+from engine.hl7.message import Message
 from engine.steps.draft import Draft
 from engine.steps.mappings import Mappings
 from engine.steps.paths import STEP
 
+__all__ = ["GROUP", "RunPython", "as_hl7"]
+
 GROUP = "backstory.steps"
 
 
-class PythonStep(Protocol):
-    """What the class must be: called with a python-hl7 message to read, it returns values to write by path."""
-
-    def __call__(self, message: "hl7.Message") -> Mapping[str, str]: ...
-
-
-@cache
-def _installed(name: str) -> Callable[[], PythonStep]:
-    found = entry_points(group=GROUP, name=name)
-    if not found:
-        known = ", ".join(sorted(point.name for point in entry_points(group=GROUP))) or "none is installed"
-        raise ConfigError(f"run_python: no entry point {name!r} in the group {GROUP} ({known})")
-    made: Callable[[], PythonStep] = next(iter(found)).load()
-    return made
-
-
 class RunPython(BaseModel):
-    """Call an installed Python class with the message as python-hl7 reads it, and write the values it returns."""
+    """Call an installed Python class with the message as python-hl7 reads it, and write the values it returns.
+
+    The class is made once with the `options` as keyword arguments. Called with an `hl7.Message` (a copy, to read), it
+    returns a mapping of paths to texts; a text is written as data, None empties the place. It refuses a message by
+    raising `engine.errors.StepError`; any other exception fails the message as a surprise, with an alert. Install only
+    what you trust: it runs inside the engine.
+    """
 
     model_config = STEP
 
@@ -46,36 +35,49 @@ class RunPython(BaseModel):
     needs_context: ClassVar[bool] = False
     example: ClassVar[str] = """\
 step: run_python
-name: upper_case_family_name       # entry point of the group backstory.steps
+name: weight_in_kilograms          # entry point of the group backstory.steps
+options: {code: 29463-7}           # keyword arguments of the class
 """
 
     step: Literal["run_python"]
     because: str = ""
     name: Annotated[str, Field(min_length=1)]
+    options: dict[str, str] = {}
 
-    @cached_property
-    def call(self) -> PythonStep:
-        """The instance, made once. Raises ConfigError where nothing of this name is installed."""
-        return _installed(self.name)()
+    @property
+    def key(self) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """Under which the site keeps the instance."""
+        return self.name, tuple(sorted(self.options.items()))
 
-    def apply(self, draft: Draft, mappings: Mappings) -> Draft:  # noqa: ARG002 - every step has this form
-        """The draft with the values written. Raises StepError for a place that cannot be written."""
+    def apply(self, draft: Draft, mappings: Mappings) -> Draft:
+        """The draft with the values written.
+
+        Raises StepError for a class that is not installed, and for what cannot be written where it says.
+        """
+        plugin = mappings.plugins.get(self.key)
+        if plugin is None:
+            raise StepError("run_python", "", f"{self.name} is not installed")
         message = draft.message
-        for path, value in self.call(as_hl7(draft)).items():
-            try:
-                message = message.with_value(path, value)
-            except (LookupError, ValueError, ConfigError, Unencodable):
-                raise StepError("run_python", str(path), f"{self.name} returned what cannot be written there") from None
+        for path, value in plugin(as_hl7(message)).items():
+            message = self._written(message, path, value)
         return draft._replace(message=message)
 
+    def _written(self, message: Message, path: str, value: str | None) -> Message:
+        try:
+            return message.without(path) if value is None else message.with_value(path, value)
+        except ConfigError:
+            raise StepError("run_python", "", f"{self.name} returned a path that is none") from None
+        except (BackstoryError, LookupError, ValueError):
+            raise StepError("run_python", path, f"{self.name} returned what cannot be written there") from None
 
-def as_hl7(draft: Draft) -> "hl7.Message":
-    """The message as python-hl7 reads it, with CR line ends.
+
+def as_hl7(message: Message) -> "hl7.Message":
+    """The message as python-hl7 reads it: a copy with CR line ends.
 
     Raises:
         StepError: python-hl7 cannot read it.
     """
-    lines = [segment.raw.decode(draft.message.charset, "surrogateescape") for segment in draft.message.segments]
+    lines = [segment.raw.decode(message.charset) for segment in message.segments]
     try:
         return hl7.parse("\r".join(lines) + "\r")
     except (hl7.HL7Exception, IndexError, ValueError):

@@ -1,8 +1,8 @@
 """Write a fixed value into a field."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 
 from engine.errors import StepError
 from engine.hl7.message import Unencodable
@@ -11,8 +11,15 @@ from engine.steps.mappings import Mappings
 from engine.steps.paths import STEP, FieldPath
 
 
+def _text(value: object) -> object:
+    return "" if value is None else value
+
+
 class SetField(BaseModel):
-    """Write a fixed text at a path; the text is data, so a delimiter in it is escaped."""
+    """Write a fixed text at a path; the text is data, so a delimiter in it is escaped.
+
+    An empty value empties the place; `'""'` asks the receiver to delete what it has. The segment must be there.
+    """
 
     model_config = STEP
 
@@ -27,12 +34,14 @@ value: PACS
     step: Literal["set_field"]
     because: str = ""
     path: FieldPath
-    value: str
+    value: Annotated[str, BeforeValidator(_text)]
 
     def apply(self, draft: Draft, mappings: Mappings) -> Draft:  # noqa: ARG002 - every step has this form
         """The draft with the value. Raises StepError where the segment is missing or the charset cannot write it."""
         try:
             return draft._replace(message=draft.message.with_value(self.path, self.value))
-        except (LookupError, Unencodable):
-            problem = "the segment is missing, or the message's character set cannot write the value"
+        except LookupError:
+            raise StepError("set_field", str(self.path), "the message has no such segment to write to") from None
+        except Unencodable:
+            problem = "the value does not exist in the message's character set"
             raise StepError("set_field", str(self.path), problem) from None

@@ -2,17 +2,24 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from engine.errors import StepError
-from engine.hl7.message import Unencodable
+from engine.hl7.message import DELETE, Message, Unencodable
+from engine.hl7.path import Path
 from engine.steps.draft import Draft
 from engine.steps.mappings import Mappings
 from engine.steps.paths import STEP, FieldPath
 
 
 class Translate(BaseModel):
-    """Replace the code at a path by what mappings/tables/<table>.csv says; an absent or empty code is left alone."""
+    """Replace the code at a path by what mappings/tables/<table>.csv says.
+
+    A path without an occurrence (`OBR-4.1`) means every segment of the name, since an order may ask for several exams;
+    `OBR[1]-4.1` means the first. A code that is absent, empty or `""` is left alone. What becomes of a code that the
+    table does not know is `unmapped`: `keep` it (the outcome is flagged), `error` (the message fails), `empty` the
+    field, or write the `default`.
+    """
 
     model_config = STEP
 
@@ -22,7 +29,7 @@ class Translate(BaseModel):
 step: translate
 path: OBR-4.1
 table: procedure_codes             # mappings/tables/procedure_codes.csv
-unmapped: keep                     # keep | error | default
+unmapped: keep                     # keep | error | empty | default
 because: "the exam is classified from its text as well"
 """
 
@@ -30,28 +37,53 @@ because: "the exam is classified from its text as well"
     because: str = ""
     path: FieldPath
     table: Annotated[str, Field(min_length=1)]
-    unmapped: Literal["keep", "error", "default"] = "error"
-    default: str = ""
+    unmapped: Literal["keep", "error", "empty", "default"] = "error"
+    default: str | None = None
+
+    @model_validator(mode="after")
+    def _default_is_used(self) -> "Translate":
+        if (self.default is not None) != (self.unmapped == "default"):
+            raise ValueError("`default: VALUE` and `unmapped: default` belong together")
+        return self
 
     def apply(self, draft: Draft, mappings: Mappings) -> Draft:
-        """The draft with the translated code.
+        """The draft with the translated codes.
 
-        Raises StepError for a code that the table does not know under `unmapped: error`, and for an unknown table.
+        Raises StepError for a code that the table does not know under `unmapped: error`, for an unknown table, and for
+        a value that the message's character set cannot hold.
         """
-        code = draft.message.get(self.path)
-        if not code or code == '""':
-            return draft
         table = mappings.tables.get(self.table)
         if table is None:
             raise StepError("translate", str(self.path), f"there is no table {self.table}")
-        found = table.get(code)
-        if found is None:
-            if self.unmapped == "error":
-                raise StepError("translate", str(self.path), f"the code is not in the table {self.table}")
-            if self.unmapped == "keep":
-                return draft._replace(flags=(*draft.flags, f"unmapped {self.path} {self.table}"))
-            found = self.default
+        message, flags = draft.message, list(draft.flags)
+        for place in self._places(message):
+            code = message.get(place)
+            if not code or code == DELETE:
+                continue
+            found = table.get(code)
+            if found is None:
+                found = self._unknown(code, place, flags)
+            if found != code:
+                message = self._written(message, place, found)
+        return draft._replace(message=message, flags=tuple(flags))
+
+    def _places(self, message: Message) -> tuple[Path, ...]:
+        count = 1 if self.path.occurrence else message.count(self.path.segment)
+        if count < 2:
+            return (self.path,)
+        return tuple(self.path._replace(occurrence=n) for n in range(1, count + 1))
+
+    def _unknown(self, code: str, place: Path, flags: list[str]) -> str:
+        if self.unmapped == "error":
+            raise StepError("translate", str(place), f"the code is not in the table {self.table}")
+        if self.unmapped == "keep":
+            flags.append(f"unmapped {place} {self.table}")
+            return code
+        return self.default or ""
+
+    def _written(self, message: Message, place: Path, value: str) -> Message:
         try:
-            return draft._replace(message=draft.message.with_value(self.path, found))
-        except Unencodable as problem:
-            raise StepError("translate", str(self.path), str(problem)) from None
+            return message.with_value(place, value)
+        except Unencodable:
+            problem = f"a value of the table {self.table} does not exist in the message's character set"
+            raise StepError("translate", str(place), problem) from None

@@ -35,16 +35,33 @@ def test_the_shipped_site_has_no_finding(site):
     ("file", "old", "new", "wanted"),
     [
         ("channels/adt.yaml", "from: adt", "from: adtt", "channels/adt.yaml:4:7 REF001"),
-        ("channels/orders_to_pacs.yaml", "to: [pacs]", "to: [packs]", "REF001"),
-        ("channels/adt.yaml", "owner:", "ovner:", "channels/adt.yaml:3:8 CFG010 'ovner' is not known here"),
+        ("channels/orders_to_pacs.yaml", "to: [pacs]", "to: [packs]", "channels/orders_to_pacs.yaml:24:6 REF002"),
+        (
+            "channels/adt.yaml",
+            "owner:",
+            "ovner:",
+            "channels/adt.yaml:3:1 CFG011 'ovner' is not known here; did you mean owner?",
+        ),
         ("channels/adt.yaml", "from: adt", "from: adt\nfrom: lab", "CFG002 the key 'from' stands here twice"),
         ("channels/adt.yaml", "from: adt", "from: [adt", "CFG001"),
         ("channels/orders_to_pacs.yaml", "path: OBR-4.1", "path: OBR4", "CFG010"),
-        ("channels/adt.yaml", "step: store_facts", "step: store_fact", "CFG010"),
+        (
+            "channels/adt.yaml",
+            "step: store_facts",
+            "step: store_fact",
+            "CFG013 there is no step 'store_fact'; did you mean store_facts?",
+        ),
+        ("channels/adt.yaml", "tests:", "refresh: {control: XO}\ntests:", "CFG020 'refresh' is not built yet"),
+        ("channels/adt.yaml", "MSH-9: [ADT]", "MSH-9: [ADTT]", "TYP001"),
+        ("channels/orders_to_pacs.yaml", "path: OBR-4.1", "path: OBR-444", "PTH001 no version of HL7 has OBR-444"),
+        ("channels/orders_to_pacs.yaml", "table: procedure_codes", "table: procedure_code", "REF003"),
+        ("channels/adt.yaml", "samples/adt_a01_doe", "samples/adt_a01_dow", "TST002"),
+        ("channels/adt.yaml", "channel: adt", "channel: adt2", "CHN001"),
+        ("config.yaml", "port: 2576", "port: 2575", "the listener adt has this port already"),
         ("config.yaml", "port: 2575", "port: 257500", "config.yaml:6:11 CFG010"),
         ("config.yaml", "zone: America/Chicago", "zone: America/Chicag", "CFG010 this is no IANA time zone"),
-        ("channels/adt.yaml", "tests:", "tests: []\nx_tests:", "CFG010"),
-        ("channels/documents.yaml", "expect:", "expekt:", "TEST002"),
+        ("channels/adt.yaml", "tests:", "tests: []\nx_tests:", "CFG011"),
+        ("channels/documents.yaml", "expect:", "expekt:", "CFG011"),
     ],
 )
 def test_a_mistake_is_found_where_it_stands(site, file, old, new, wanted):
@@ -56,7 +73,7 @@ def test_a_mistake_is_found_where_it_stands(site, file, old, new, wanted):
 def test_a_meant_name_is_offered(site):
     """Did you mean."""
     _edit(site / "channels/adt.yaml", "from: adt", "from: adtt")
-    assert str(lint(site)[0]).endswith("did you mean 'adt'?")
+    assert str(lint(site)[0]).endswith("did you mean adt?")
 
 
 def test_advice_in_a_rule_is_refused(site):
@@ -81,4 +98,23 @@ def test_unchanged_except_names_every_other_place(site):
     loaded = load_site(site)
     assert loaded.site is not None
     failures = [line for result in run_tests(loaded.site) for line in result.failures]
-    assert failures == ["unchanged_except: MSH-5 differs", "unchanged_except: OBR-4 differs"]
+    assert [line.partition(" changed from ")[0] for line in failures] == [
+        "unchanged_except: MSH-5",
+        "unchanged_except: OBR-4",
+    ]
+    assert failures[0] == "unchanged_except: MSH-5 changed from 'BACKSTORY' to 'PACS'"
+
+
+def test_the_context_of_a_test_may_be_given_in_shorthand(site):
+    """The facts of the shorthand reach the order as those of a feed would."""
+    before = (
+        "before: [samples/adt_a01_doe.hl7, samples/oru_egfr_31.hl7, samples/oru_egfr_24.hl7, samples/oru_weight.hl7,"
+    )
+    context = 'context: [{concept: egfr, value: 24, unit: "mL/min/{1.73_m2}", observed: 2026-08-19}]'
+    path = site / "channels/orders_to_pacs.yaml"
+    text = path.read_text()
+    start = text.index(before)
+    path.write_text(text[:start] + context + text[text.index("]", start) + 1 :])
+    loaded = load_site(site)
+    assert loaded.site is not None, loaded.findings
+    assert [result.failures for result in run_tests(loaded.site, ["orders_to_pacs"]) if result.failures] == []

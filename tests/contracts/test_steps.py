@@ -89,12 +89,20 @@ def test_validate_defers_every_nth_message_and_changes_nothing(mappings):
     assert seldom.apply(_draft(), mappings).effects == ()
 
 
-def test_run_python_reads_python_hl7_and_writes_by_path(mappings, monkeypatch):
+def test_run_python_reads_python_hl7_and_writes_by_path(mappings):
     """The class sees a python-hl7 message; what it returns is written as data."""
 
-    def upper(message):
+    def lower(message):
         return {"OBR-4.2": str(message.segment("OBR")[4][0][1]).lower() + "^"}
 
-    monkeypatch.setattr("engine.steps.run_python._installed", lambda _: lambda: upper)
     step = ADAPTER.validate_python({"step": "run_python", "name": "x"})
-    assert step.apply(_draft(), mappings).message.get("OBR-4.2") == "ct abd pelvis w iv contrast^"
+    installed = mappings._replace(plugins={step.key: lower})
+    assert step.apply(_draft(), installed).message.get("OBR-4.2") == "ct abd pelvis w iv contrast^"
+    with pytest.raises(StepError, match="x is not installed"):
+        step.apply(_draft(), mappings)
+
+
+def test_copy_field_keeps_components_as_they_stand(mappings):
+    """Separators travel as separators, not as escapes."""
+    step = ADAPTER.validate_python({"step": "copy_field", "path": "OBR-3", "to": "OBR-20"})
+    assert step.apply(_draft(), mappings).message.get("OBR-20") == "F1^RIS"

@@ -1,0 +1,103 @@
+"""The site's mappings: tables, concepts, exams, relevance rules, policy, receivers, as the steps look them up."""
+
+import re
+from pathlib import PurePosixPath
+
+from pydantic import ValidationError
+
+from engine.channel.findings import findings_of
+from engine.channel.site_files import Row, SiteFiles
+from engine.errors import ConfigError
+from engine.order.exam import ExamTable, parse_exams
+from engine.order.exam_file import ExamRow, ExamsModel
+from engine.patient.concept import parse_concepts
+from engine.patient.concept_file import ConceptsModel
+from engine.relevance.compiled import RuleSet
+from engine.relevance.policy import Policy
+from engine.relevance.profiles import ProfilesFile
+from engine.relevance.rules import RuleFile, parse_rule_files
+from engine.steps.mappings import Mappings
+
+EXAMS = "exams"  # the one table that is no translation
+_RULE = re.compile(r"\bR[0-9]{2,3}\b")
+
+
+def read_mappings(files: SiteFiles, folder: str) -> Mappings | None:
+    """All of a mappings folder; None where a part of it cannot be used, with its findings noted."""
+    concepts = files.read(f"{folder}/concepts.yaml", ConceptsModel, parse_concepts)
+    exams = _exams(files, folder)
+    policy = files.read(f"{folder}/policy.yaml", Policy, Policy.model_validate)
+    profiles = files.read(f"{folder}/profiles.yaml", ProfilesFile, ProfilesFile.model_validate)
+    rules = _rules(files, folder)
+    names = {PurePosixPath(name).stem: name for name in files.names(f"{folder}/tables", "*.csv")}
+    tables = {stem: _table(files, name) for stem, name in names.items() if stem != EXAMS}
+    if concepts is None or exams is None or policy is None or profiles is None or rules is None:
+        return None
+    return Mappings(tables, concepts, exams, rules, policy, profiles.profiles)
+
+
+def _exams(files: SiteFiles, folder: str) -> ExamTable | None:
+    name = f"{folder}/tables/{EXAMS}.csv"
+    there = files.names(f"{folder}/tables", f"{EXAMS}.csv")
+    rows = files.rows(name, tuple(ExamRow.model_fields)) if there else []
+    usable = [row.cells for row in rows if _usable_exam(files, name, row)]
+    return files.read(f"{folder}/exams.yaml", ExamsModel, lambda content: parse_exams(content, usable))
+
+
+def _usable_exam(files: SiteFiles, name: str, row: Row) -> bool:
+    try:
+        ExamRow.model_validate(row.cells)
+    except ValidationError as problem:
+        error = problem.errors(include_url=False, include_input=False)[0]
+        files.note(name, "MAP003", f"{'.'.join(map(str, error['loc']))}: {error['msg']}", row.line)
+        return False
+    return True
+
+
+def _table(files: SiteFiles, name: str) -> dict[str, str]:
+    table: dict[str, str] = {}
+    for line, cells in files.rows(name, ("code", "value")):
+        code, value = cells["code"], cells["value"]
+        if not code.strip() or code != code.strip() or value != value.strip():
+            files.note(name, "MAP004", "a code is empty, or blanks stand around a code or value", line)
+        elif code in table:
+            files.note(name, "MAP005", f"the code {code!r} stands here twice", line)
+        else:
+            table[code] = value
+    return table
+
+
+def _rules(files: SiteFiles, folder: str) -> RuleSet | None:
+    names = files.names(f"{folder}/relevance", "*.yaml")
+    found = [_rule_file(files, name) for name in names]
+    parsed = [file for file in found if file is not None]
+    if len(parsed) < len(found):
+        return None
+    try:
+        return parse_rule_files(parsed)
+    except ConfigError as problem:
+        _note_rule(files, names, str(problem))
+    return None
+
+
+def _rule_file(files: SiteFiles, name: str) -> RuleFile | None:
+    document = files.document(name)
+    if document is None:
+        return None
+    try:
+        return RuleFile.model_validate(document.content or {})
+    except ValidationError as problem:
+        files.findings += findings_of(document, problem, RuleFile)
+    return None
+
+
+def _note_rule(files: SiteFiles, names: list[str], problem: str) -> None:
+    """A finding where the rule stands that the sentence names; of two with one name, at the second."""
+    named = _RULE.search(problem)
+    for name in reversed(names):
+        rules = (files.documents[name].content or {}).get("rules") or []
+        for n in reversed(range(len(rules))):
+            if named and rules[n].get("id") == named[0]:
+                files.findings.append(files.documents[name].finding(("rules", n, "id"), "REF006", problem))
+                return
+    files.note(names[0], "REF006", problem)
