@@ -66,6 +66,7 @@ class Jobs:
         self._limit = limit
         self._queue: SimpleQueue[Deferred | None] = SimpleQueue()
         self._child: subprocess.Popen[bytes] | None = None
+        self._stopping = False
         self._thread = Thread(target=self._run, name="deferred", daemon=True)
         self.put = self._queue.put  # hand in a job; never blocks
 
@@ -74,8 +75,11 @@ class Jobs:
 
     def stop(self) -> None:
         """Give up what is under way: it is in the store, and done after the next start."""
+        self._stopping = True
         self._queue.put(None)
-        self._kill()
+        child = self._child
+        if child is not None:
+            child.kill()  # its pipes are closed by the thread that reads them
         self._thread.join(5)
 
     def _run(self) -> None:
@@ -85,7 +89,7 @@ class Jobs:
             except Empty:
                 self._kill()
                 continue
-            if job is None:
+            if job is None or self._stopping:
                 self._kill()
                 return
             self.results.put(self._work(job))
@@ -105,6 +109,8 @@ class Jobs:
         return Result(job, done=True)
 
     def _failed(self, job: Deferred, why: str) -> Result:
+        if self._stopping:
+            return Result(job, done=False)  # we ended it ourselves: no try of the message
         if job.tries + 1 < TRIES:
             return Result(job._replace(tries=job.tries + 1), done=False)
         self._emit(DeferredFailed(job.entry, job.job, why))
