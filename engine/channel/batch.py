@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from engine.order.order import Order
 
 NOBODY = PatientContext.of(frozenset(), (), Coverage({}))
+REFUSED = "store_refused"  # the alert of an entry whose effects the store did not take
 NO_CHANNEL = "no channel accepts it"
 OTHER_PATIENT = "the accession belongs to an order of another patient"
 
@@ -51,6 +52,7 @@ class Batch:
         self._store = store
         self._now = now
         self._elapsed = elapsed
+        self._enrich = state.enrich
         self._spans = dict(state.spans)
         self._patients = Patients(store, self._spans, state.delayed_since)
         self._stopped = {cursor.name for cursor in state.stopped()}
@@ -73,11 +75,14 @@ class Batch:
         entries: Sequence[Entry],
         now: int,
         elapsed: Callable[[], float],
+        *,
+        enrich: bool = True,
     ) -> "Batch":
         """Run the channels over the entries; again without the orders that belong to somebody else."""
         foreign: frozenset[int] = frozenset()
         while True:
             batch = cls(state, store, now, elapsed)
+            batch._enrich = enrich and state.enrich
             batch._run(entries, foreign)
             found = batch._foreign_orders() - foreign
             if not found:
@@ -101,6 +106,16 @@ class Batch:
             coverage=changed(self._state.spans, self._spans),
             notes=overlay.notes,
         )
+
+    def only_what_leaves(self, cursor: Cursor, reason: str) -> Commit | None:
+        """The deliveries and outcomes without anything to keep, as an alert with its reason; None where nothing leaves."""
+        if not self._overlay.outgoing:
+            return None
+        rows = [
+            done.row._replace(reason=reason, alerts=f"{done.row.alerts} {REFUSED}".strip(), enrichment="failed")
+            for done in self.done
+        ]
+        return Commit(cursors=(cursor,), outcomes=rows, outgoing=self._overlay.outgoing)
 
     def _run(self, entries: Sequence[Entry], foreign: Collection[int]) -> None:
         prepared = [read_entry(self._state.routes, entry) for entry in entries]
@@ -151,7 +166,7 @@ class Batch:
         outcome = run(
             *(route.channel, message, context, self._state.routes.site.mappings, origin),
             elapsed=self._elapsed,
-            enrich=self._state.enrich,
+            enrich=self._enrich,
             acceptable=route.acceptable,
         )
         if foreign and any(isinstance(effect, KeepOrder) for effect in outcome.effects):

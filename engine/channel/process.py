@@ -8,7 +8,7 @@ A commit that the store refuses is made again entry by entry, and the one that f
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from engine.channel.batch import Batch, Done
+from engine.channel.batch import REFUSED, Batch, Done
 from engine.channel.outcome import Status
 from engine.channel.ports import Commit, Cursor, Entry, LogReader, OutcomeRow, Store, StoreReader
 from engine.channel.routes import Routes
@@ -158,17 +158,46 @@ def _one_by_one(
             if parts:
                 break  # what is committed is told; the rest comes again
             raise
-        except Exception as error:  # noqa: BLE001 - the process loop (D6): this entry alone becomes FAILED
-            parts.append(_refused(state, store, entry, now(), error))
+        except Exception as error:  # noqa: BLE001 - the process loop (D6): this entry alone is kept out
+            parts.append(_sent_bare(state, store, entry, now, elapsed, _told(error)))
     return _joined(parts)
 
 
-def _refused(state: State, store: Store, entry: Entry, now: int, error: Exception) -> Processed:
+def _told(error: Exception) -> str:
+    """The kind of refusal: StoreRefused names it itself; any other text may quote the message."""
+    return str(error) if isinstance(error, StoreRefused) else f"store refused: {type(error).__name__}"
+
+
+def _sent_bare(  # noqa: PLR0917 - what _commit takes, and why
+    state: State,
+    store: Store,
+    entry: Entry,
+    now: Callable[[], int],
+    elapsed: Callable[[], float],
+    reason: str,
+) -> Processed:
+    """Let an order leave without enrichment, keeping nothing of what the store refused (D1); else FAILED."""
+    cursor = Cursor(LIVE, entry.partition, entry.position)
+    try:
+        batch = Batch.run(state, store, [entry], now(), elapsed, enrich=False)
+        commit = batch.only_what_leaves(cursor, reason)
+        if commit is None:
+            return _refused(state, store, entry, now(), reason)
+        store.commit(commit)
+    except (Retryable, StoreBroken):
+        raise
+    except Exception:  # noqa: BLE001 - the process loop (D6): not even the bare message can be queued
+        return _refused(state, store, entry, now(), reason)
+    state.committed(commit)
+    done = tuple(done._replace(row=row) for done, row in zip(batch.done, commit.outcomes, strict=True))
+    refused = ((entry.position, reason),)
+    return Processed(1, entry.position, entry.position, done, (), refused, len(commit.outgoing), 0)
+
+
+def _refused(state: State, store: Store, entry: Entry, now: int, reason: str) -> Processed:
     """Commit nothing of an entry but that the store refused it."""
-    # StoreRefused names the kind of refusal itself; any other text may quote the message
-    reason = str(error) if isinstance(error, StoreRefused) else f"store refused: {type(error).__name__}"
     row = OutcomeRow(
-        *(entry.position, "", 1, Status.FAILED, "", "", reason, "", "", "store_refused"),
+        *(entry.position, "", 1, Status.FAILED, "", "", reason, "", "", REFUSED),
         *(state.routes.site.hash, now),
     )
     commit = Commit(cursors=(Cursor(LIVE, entry.partition, entry.position),), outcomes=(row,))

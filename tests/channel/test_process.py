@@ -205,6 +205,37 @@ def test_an_entry_that_the_store_refuses_becomes_failed_alone(memory: Bench) -> 
     assert "eGFR 31" in field(memory.sent()[0], "OBR-13")
 
 
+def test_an_order_whose_effects_the_store_refuses_leaves_as_it_came(memory: Bench) -> None:
+    """The order always leaves (D1): without enrichment, with an alert, and with nothing of it kept."""
+    memory.receive(("lab", ORU24), ("ris", ORM), ("lab", ORU31))
+    memory.store = Refusing(
+        memory.store, OverflowError("SECRET"), bad=lambda batch: bool(batch.synopses or batch.orders)
+    )
+    done = memory.process()
+    assert done.refused == ((2, "store refused: OverflowError"),)
+    assert [row[:2] for row in statuses(done)] == [("results", 2), ("orders_to_pacs", 2), ("results", 2)]
+    (row,) = memory.store.outcomes([2])
+    assert (row.reason, row.enrichment, "store_refused" in row.alerts) == (
+        "store refused: OverflowError",
+        "failed",
+        True,
+    )
+    (sent,) = memory.sent()
+    assert field(sent, "OBR-13") == field(ORM, "OBR-13")
+    assert field(sent, "MSH-5") == "PACS"
+    assert memory.store.orders(["ACC1"]) == {}
+
+
+def test_an_order_that_cannot_even_be_queued_fails_alone(memory: Bench) -> None:
+    """The negative control: where the delivery itself is refused, the entry is FAILED and named, and the rest goes on."""
+    memory.receive(("lab", ORU24), ("ris", ORM))
+    memory.store = Refusing(memory.store, OverflowError("SECRET"), bad=lambda batch: bool(batch.outgoing))
+    done = memory.process()
+    assert statuses(done) == [("results", 2), ("", 3)]
+    assert memory.sent() == []
+    assert memory.store.outcomes([2])[0].reason == "store refused: OverflowError"
+
+
 def test_the_text_of_a_refusal_is_kept_where_it_is_ours(bench: Bench) -> None:
     """A real refusal of the real store: an outcome that is there already."""
     bench.receive(("lab", ORU24), ("lab", ORU31))
