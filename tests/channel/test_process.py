@@ -55,7 +55,9 @@ class Bench:
         self.state: State = load(site, store, journal, INSTALLATION)
         self._numbers = count(1)
 
-    def receive(self, *messages: tuple[str, bytes], partition: int = 0, kind: Kind = Kind.MESSAGE, answer="AA") -> None:
+    def receive(
+        self, *messages: tuple[str, bytes], partition: int = 0, kind: Kind = Kind.MESSAGE, answer="AA", flags=""
+    ) -> None:
         with self.journal.transaction() as tx:
             tx.log.append(
                 [
@@ -67,7 +69,7 @@ class Bench:
                         "utf-8",
                         kind,
                         answer,
-                        "",
+                        flags,
                         b"%d" % next(self._numbers),
                         partition,
                     )
@@ -307,6 +309,17 @@ def test_what_was_quarantined_says_why(bench: Bench) -> None:
     assert statuses(done) == [("", Status.FAILED)] * 2
     assert {row.reason for row in bench.store.outcomes([1, 2])} == {"AE|102|"}
     assert bench.store.find("12345", kind="patient") == [1]
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [("lf_line_ends refused_AR_202", "refused_AR_202"), ("cut_off", "cut_off"), ("", "unreadable")],
+)
+def test_what_was_refused_without_an_answer_says_why_as_well(bench: Bench, flags: str, reason: str) -> None:
+    """A sender that wants no answer (MSH-15 NE), or that hung up, gets none; who looks for its message gets a reason."""
+    bench.receive(("lab", ORU24), ("lab", b"no message"), kind=Kind.QUARANTINED, answer="", flags=flags)
+    assert statuses(bench.process()) == [("", Status.FAILED)] * 2
+    assert {row.reason for row in bench.store.outcomes([1, 2])} == {reason}
 
 
 def test_a_listener_that_the_site_no_longer_has_is_filtered(memory: Bench) -> None:
