@@ -292,6 +292,15 @@ def test_every_entry_is_found_by_its_keys(bench: Bench) -> None:
         assert bench.store.find(value, kind=kind) == [1], kind
 
 
+@pytest.mark.parametrize("pid", [b"PID|1|77||78^^^LAB^MR", b"PID|1|||77^^^LAB^MR", b"PID|1|78|77^^^HOSP^MR"])
+def test_a_message_is_found_by_the_number_it_has(bench: Bench, pid: bytes) -> None:
+    """PID-3, else PID-2, else PID-4."""
+    bench.receive(("lab", ADT.replace(b"PID|1||12345^^^HOSP^MR", pid)))
+    bench.process()
+    assert bench.store.find("77", kind="patient") == [1]
+    assert bench.store.find("78", kind="patient") == []
+
+
 def test_what_nobody_accepts_is_filtered_once(bench: Bench) -> None:
     """One row with channel "" and the reason; and it can be found."""
     bench.receive(("lab", ADT))
