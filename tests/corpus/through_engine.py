@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
-from engine.channel.ports import Entry, OutcomeRow, Queued
+from engine.channel.ports import Entry, Kind, OutcomeRow, Queued
 from engine.hl7.acknowledge import read_ack
 from engine.order.order import Order
 from engine.patient.fact import Fact
@@ -49,6 +49,7 @@ class Run(NamedTuple):
     events: Sequence[Mapping[str, Any]]  # of all logs
     said: str  # on stderr
     same_processes: bool  # from the first message to the last
+    reused: int  # control ids that came again with another body
 
     def __repr__(self) -> str:
         return f"Run({len(self.sent)} frames, {len(self.entries)} entries)"
@@ -63,8 +64,15 @@ def through_engine(folder: Path, frames: Iterable[Frame], clock: int) -> Run:
             engine.wait_processed()
             wait_for(lambda: _delivered(engine), "everything is delivered")
             same = engine.pids() == before
+            listeners = engine.command("network", "status")["listeners"].values()
             assert engine.stop() == 0
-        return _read(engine, sent, tuple(sink.received), same=same)
+        return _read(
+            engine,
+            sent=sent,
+            arrived=tuple(sink.received),
+            same_processes=same,
+            reused=sum(listener.get("control_ids_reused", 0) for listener in listeners),
+        )
 
 
 def _take_all(site: Path) -> None:
@@ -73,7 +81,8 @@ def _take_all(site: Path) -> None:
     ids = rf"\1\n    processing_ids: [{', '.join(PROCESSING)}]"
     config.write_text(re.sub(r"(?m)^(    port: \d+)(?=\n    identity)", ids, config.read_text()))
     for channel in sorted((site / "channels").glob("*.yaml")):
-        channel.write_text(channel.read_text().replace("\nsteps:", f"\nstop_after: {NEVER}\nsteps:", 1))
+        text = re.sub(r"(?m)^stop_after:.*\n", "", channel.read_text())
+        channel.write_text(text.replace("\nsteps:", f"\nstop_after: {NEVER}\nsteps:", 1))
 
 
 class _Feed(Connection):
@@ -133,21 +142,20 @@ def _delivered(engine: Engine) -> bool:
         return all(journal.lane(*place).done == tail for place, tail in tails.items())
 
 
-def _read(engine: Engine, sent: list[Sent], arrived: tuple[bytes, ...], *, same: bool) -> Run:
+def _read(engine: Engine, **seen: Any) -> Run:
     with engine.journal() as journal:
-        entries = {entry.position: entry for entry in journal.read(0, 0, _ALL, _ALL)}
+        read = journal.read(0, 0, _ALL, _ALL)
+    entries = {entry.position: entry for entry in read if entry.kind is not Kind.OPERATOR}  # not deferred findings
     with engine.store() as store:
         rows = store._connection.execute
         return Run(
-            sent=sent,
+            **seen,
             entries=entries,
             outcomes=store.outcomes(list(entries)),
             facts=[Fact._make(row) for row in rows(select(*facts.c))],
             orders=[Order._make(row) for row in rows(select(*orders.c))],
             links=len(rows(select(identity.c.entry)).all()),
             queued=store.queued_for(list(entries)),
-            arrived=arrived,
             events=[json.loads(line) for line in engine.logs().splitlines() if line],
             said=engine.stderr.read_text(),
-            same_processes=same,
         )
