@@ -127,15 +127,20 @@ class Engine:
         self.ports = copy_site(self.site, pacs)
         if edit is not None:
             edit(self.site)
-        self._command = (sys.executable, *command)
-        self._environment = {**os.environ, **(environment or {})}
+        self._command = command
+        self.use(environment=environment)
         self._process: subprocess.Popen[bytes] | None = None
+
+    def use(self, *, environment: Mapping[str, str] | None = None, under: tuple[str, ...] = ()) -> None:
+        """From the next start on: variables on top of this process's, and a command under which it runs (strace)."""
+        self._environment = {**os.environ, **(environment or {})}
+        self._under = under
 
     def start(self, *, wait: bool = True) -> None:
         """Start it, and wait until both processes are ready."""
         with self.stdout.open("ab") as out, self.stderr.open("ab") as err:
             self._process = subprocess.Popen(
-                [*self._command, "run", "--site", str(self.site)],
+                [*self._under, sys.executable, *self._command, "run", "--site", str(self.site)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
