@@ -126,8 +126,8 @@ class Dedupe:
         ((newest,),) = fetch(self._connection, _NEWEST, (last,)) or ((0,),)
         expired = {run for (run,) in fetch(self._connection, _EXPIRED, (newest - DUPLICATE_KNOWN,))}
         for run in expired:
-            self._connection.exec_driver_sql(_DROP_HASHES, (run,))
-            self._connection.exec_driver_sql(_DROP_RUN, (run,))
+            run(self._connection, _DROP_HASHES, (run,))
+            run(self._connection, _DROP_RUN, (run,))
         run = max((run for run, _ in self._planes), default=0) + 1
         plane = plane_of([h for h, _ in rows])
         _INSERT.run(self._connection, [(run, h, n) for h, n in sorted(rows)])

@@ -19,7 +19,7 @@ from sqlalchemy.pool import StaticPool
 
 from engine.errors import BackstoryError, ConfigError, Retryable, StoreBroken, StoreRefused
 from engine.store.files import FileKind, FileLock, prepare
-from engine.store.sql import fetch
+from engine.store.sql import driver, fetch
 from engine.store.tables import JOURNAL, STORE
 
 _BUSY = 2_000  # milliseconds a statement waits for a lock
@@ -95,12 +95,13 @@ class WriterFile:
             if self._commits % _LOOK_EVERY == 0:
                 self._checkpoint(_CHECKPOINT_AT_ONCE)
             self._commits += 1
+            raw = driver(self.connection)
             try:
-                self.connection.exec_driver_sql("BEGIN IMMEDIATE")
+                raw.execute("BEGIN IMMEDIATE")
                 yield self.connection
-                self.connection.commit()
+                raw.commit()
             except BaseException:
-                self.connection.rollback()
+                raw.rollback()
                 raise
 
     def checkpoint(self) -> None:
