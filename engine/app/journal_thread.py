@@ -18,6 +18,8 @@ from engine.errors import BackstoryError, Retryable, StoreRefused
 from engine.mllp.framing import FrameEvent
 
 MAX_BATCH = 512  # frames, decisions and acts of one commit
+TURNAROUND = 0.001  # seconds in which a peer that was answered usually has sent its next message
+GATHER = (0.00008, 0.00008, 0.00008)  # seconds; pauses in which the others of the last commit may come
 RETRY = 0.5  # seconds between attempts to write what must not be given up
 
 
@@ -115,6 +117,8 @@ class JournalThread:
         self._queue: SimpleQueue[Item | None] = SimpleQueue()
         self._owed: list[Settle] = []  # decisions whose commit was refused: the message has left, they must be written
         self._troubled = False
+        self._expected = 0  # items that will be there soon, if everybody of the last commit goes on at once
+        self._settled_at = 0.0
         self._thread = Thread(target=self._run, name="journal", daemon=True)
         self.put = self._queue.put  # hand in an item; never blocks
 
@@ -184,6 +188,7 @@ class JournalThread:
         batch: list[Item] = []
         try:
             item = self._queue.get(timeout=RETRY if self._owed else None)
+            self._gather()
             while item is not None:
                 batch.append(item)
                 if len(batch) >= MAX_BATCH:
@@ -192,6 +197,14 @@ class JournalThread:
         except Empty:
             return batch, False
         return batch, True
+
+    def _gather(self) -> None:
+        """Wait a moment for those who were answered just now: one commit for all costs less than one for each."""
+        if self._expected > 1 and time.monotonic() - self._settled_at < TURNAROUND:
+            for pause in GATHER:
+                if self._queue.qsize() + 1 >= self._expected:
+                    return
+                time.sleep(pause)
 
     def _judged(self, item: Intake | Unjudged) -> Intake | None:
         if isinstance(item, Intake):
@@ -205,6 +218,8 @@ class JournalThread:
     def _settled(self, settled: Settled, acts: Sequence[Act], appended: Sequence[Appended]) -> None:
         self.commits += 1
         self._owed = []
+        self._expected = len(settled.intakes) + len(settled.lanes) + self._queue.qsize()
+        self._settled_at = time.monotonic()
         self._outside.settled(settled)
         for act, place in zip(acts, appended, strict=True):
             act.done.set_result(place)

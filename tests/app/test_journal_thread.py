@@ -7,6 +7,7 @@ from queue import SimpleQueue
 
 import pytest
 
+from engine.app import journal_thread
 from engine.app.journal_thread import Act, Intake, JournalThread, Settle, Unjudged, told
 from engine.channel.deliver import Decided
 from engine.channel.ports import Attempt, Decision, Kind, Lane, Received
@@ -138,6 +139,33 @@ def test_nothing_is_answered_before_the_commit(journal, outside, thread):
     assert [taken.asker for taken in outside.next()[1].intakes] == ["a"]
     assert [taken.asker for taken in outside.next()[1].intakes] == ["b", "c"]
     assert journal.commits == 2
+
+
+def test_who_was_answered_together_shares_the_next_commit(journal, outside, thread, monkeypatch):
+    """The second of two senders is waited for, a moment only; a lone sender is never made to wait for anybody."""
+    monkeypatch.setattr(journal_thread, "TURNAROUND", SOON)
+    pauses = []
+    late = [intake("b", "C4")]
+
+    def sleep(seconds):
+        pauses.append(seconds)
+        if late:
+            thread.put(late.pop())
+
+    thread.put(intake("a", "C1"))
+    thread.put(intake("b", "C2"))
+    thread.start()
+    assert len(outside.next()[1].intakes) == 2
+    monkeypatch.setattr(journal_thread.time, "sleep", sleep)
+    thread.put(intake("a", "C3"))
+    assert [taken.asker for taken in outside.next()[1].intakes] == ["a", "b"]
+    assert len(pauses) == 1
+    thread.put(intake("a", "C5"))
+    assert [taken.asker for taken in outside.next()[1].intakes] == ["a"]
+    assert len(pauses) == 1 + len(journal_thread.GATHER)
+    thread.put(intake("a", "C6"))
+    assert [taken.asker for taken in outside.next()[1].intakes] == ["a"]
+    assert len(pauses) == 1 + len(journal_thread.GATHER)
 
 
 def test_the_start_says_what_was_left(outside):
