@@ -138,7 +138,8 @@ def call(
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as sock:
             sock.settimeout(timeout)
             connect(sock, path)
-            sock.sendall(line)
+            with suppress(BrokenPipeError, ConnectionResetError):  # refused unread: the answer is there, and says why
+                sock.sendall(line)
             with sock.makefile("rb") as lines:
                 answer = lines.readline(MAX_LINE)
     except TimeoutError:

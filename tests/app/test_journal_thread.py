@@ -8,7 +8,8 @@ from queue import SimpleQueue
 import pytest
 
 from engine.app import journal_thread
-from engine.app.journal_thread import Act, Intake, JournalThread, Settle, Unjudged, told
+from engine.app.journal_items import Act, Intake, Settle, Unjudged, told
+from engine.app.journal_thread import JournalThread
 from engine.channel.deliver import Decided
 from engine.channel.ports import Attempt, Decision, Kind, Lane, Received
 from engine.channel.receive import ListenerRules, judge
