@@ -213,6 +213,7 @@ def keys_of(one: One) -> list[SearchKey]:
     if one.feed == "ORM":
         found = (("accession", "A"), ("placer", "P"), ("filler", "F"))
         keys += [SearchKey(kind, f"{letter}{one.number}", one.number) for kind, letter in found]
+        keys.append(SearchKey("sent", f"B{one.number:019}", one.number))
     return keys
 
 
