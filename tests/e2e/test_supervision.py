@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from engine_process import Engine, copy_site, hooks, sample, wait_for
+from engine_process import Engine, alive, copy_site, hooks, sample, wait_for
 from sink import Sink
 
 ORDER = sample("orm_ct_abdomen.hl7")
@@ -20,15 +20,6 @@ def run(site: Path) -> subprocess.CompletedProcess[str]:
     """`backstory run` for a site on which it must end of itself."""
     words = [sys.executable, "-m", "engine.cli", "run", "--site", str(site)]
     return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-
-
-def alive(pid: int) -> bool:
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    # a zombie has ended; who started it has not looked yet
-    return not re.search(r"^State:\s+Z", status, re.MULTILINE)
 
 
 def test_it_says_where_it_listens_and_stops_in_order(tmp_path: Path) -> None:
@@ -60,6 +51,16 @@ def test_a_process_that_dies_is_started_again(tmp_path: Path, name: str) -> None
         wait_for(lambda: len(sink.received) == 2, "the second order leaves")
         assert engine.status()["processes"][name]["restarts"] == 1
         assert re.search(rf'"ProcessDied","name":"{name}","pid":{pid},"status":-9', engine.logs())
+
+
+@pytest.mark.parametrize("name", ["network", "worker"])
+def test_a_process_killed_while_it_starts_is_started_again(tmp_path: Path, name: str) -> None:
+    """Nothing is wrong with the site: it has ended by no doing of its own, and the engine must not end with it."""
+    with Engine(tmp_path, environment=hooks(f"killed_once={name}:{tmp_path / 'killed'}")) as engine:
+        assert (tmp_path / "killed").exists()
+        assert b"MSA|AA|" in engine.send("ris", ORDER)
+        engine.wait_processed(1)
+        assert engine.status()["processes"][name]["restarts"] == 1
 
 
 def test_the_others_end_with_the_supervisor(tmp_path: Path) -> None:
