@@ -1,5 +1,6 @@
 """The processes live and die together, and say in one line why they cannot."""
 
+import fcntl
 import os
 import re
 import signal
@@ -8,6 +9,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 from engine_process import Engine, alive, copy_site, hooks, sample, wait_for
@@ -71,6 +73,33 @@ def test_the_others_end_with_the_supervisor(tmp_path: Path) -> None:
         wait_for(lambda: not any(alive(pid) for pid in pids.values()), "the children end")
         engine.start()
         assert b"MSA|AA|" in engine.send("ris", ORDER)
+
+
+def taken(lock: IO[str]) -> bool:
+    """Take a lock, if it is free."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", ["journal", "store"])
+def test_the_next_engine_waits_for_what_the_last_one_left(tmp_path: Path, name: str) -> None:
+    """A child that has not ended yet since its supervisor was killed still has its file: it is waited for."""
+    with Engine(tmp_path) as engine:
+        engine.kill()
+        with (engine.data / f"{name}.db.lock").open("r+") as lock:
+            wait_for(lambda: taken(lock), "the children end")
+            engine.start(wait=False)
+            wait_for(lambda: set(engine.pids()) == {"network", "worker", "supervisor"}, "the next engine has begun")
+            if name == "store":
+                wait_for(lambda: '"event":"StoreWaits"' in engine.logs(), "the worker has found it taken")
+            assert not engine.is_ready()
+        wait_for(engine.is_ready, "it has got the file")
+        assert b"MSA|AA|" in engine.send("ris", ORDER)
+        engine.wait_processed(1)
+        assert not any(one["restarts"] for one in engine.status()["processes"].values())
 
 
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:

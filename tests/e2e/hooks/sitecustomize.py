@@ -57,12 +57,15 @@ def killed_once(words):
 
 
 def impatient(seconds):
-    """The supervisor's watchdog waits for less than a minute."""
-    if _process() != "supervisor":
-        return
-    from engine.app import child
+    """The supervisor's watchdog, and the opening of a file that somebody else has, wait for this long."""
+    if _process() == "supervisor":
+        from engine.app import child
 
-    child.SILENT = float(seconds)
+        child.SILENT = float(seconds)
+    elif _process() == "network":
+        from engine.app import journal_thread
+
+        journal_thread.OPENING = float(seconds)
 
 
 def throwing_enrich(_value):
