@@ -80,6 +80,7 @@ class ControlServer:
         with connection, suppress(OSError):  # a caller that left early needs no answer
             connection.settimeout(60)
             if not _same_user(connection):
+                connection.recv(65536)  # who still writes when we close is told of a broken pipe, and not why
                 connection.sendall(_line({"ok": False, "error": "only the engine's own user and root may do that"}))
                 return
             with connection.makefile("rb") as lines:
