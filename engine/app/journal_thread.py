@@ -20,6 +20,8 @@ MAX_BATCH = 512  # frames, decisions and acts of one commit
 TURNAROUND = 0.001  # seconds in which a peer that was answered usually has sent its next message
 GATHER = (0.00008, 0.00008, 0.00008)  # seconds; pauses in which the others of the last commit may come
 RETRY = 0.5  # seconds between attempts to write what must not be given up
+OPENING = 15.0  # seconds for which opening is tried: the process before us may not have ended yet (D18)
+AGAIN = 0.05  # seconds between two attempts to open
 
 
 class JournalThread:
@@ -50,7 +52,7 @@ class JournalThread:
 
     def _run(self) -> None:
         try:
-            journal = self._open()
+            journal = self._opened()
             self.opened.set_result(Opened(journal.lanes(), journal.parked()))
         except Exception as error:  # noqa: BLE001 - process loop: whoever waits for the journal gets it
             self.opened.set_exception(error)
@@ -61,6 +63,16 @@ class JournalThread:
             journal.close()
         except Exception as error:  # noqa: BLE001 - process loop: the process ends, with one line that names it
             self._outside.fatal(error)
+
+    def _opened(self) -> Journal:
+        until = time.monotonic() + OPENING
+        while True:
+            try:
+                return self._open()
+            except Retryable:
+                if time.monotonic() >= until:
+                    raise
+            time.sleep(AGAIN)
 
     def _turn(self, journal: Journal) -> bool:
         """One round: everything that waits, in one commit; returns whether to go on."""

@@ -72,7 +72,8 @@ class WriterFile:
         path: the database; made when it is not there.
         kind: which of the two files it is.
 
-    Raises ConfigError when the file is locked, foreign or newer; Retryable and StoreBroken as `named_errors`.
+    Raises ConfigError when the file is foreign or newer, Retryable while another process writes it; Retryable and
+    StoreBroken as `named_errors`.
     """
 
     def __init__(self, path: Path, kind: FileKind) -> None:

@@ -193,6 +193,29 @@ def test_a_journal_that_does_not_open_is_told(outside):
         thread.opened.result(SOON)
 
 
+def test_a_journal_that_is_taken_is_waited_for(outside, monkeypatch):
+    """The process before us may not have ended yet; after a while whoever waits gets the reason."""
+    answers = [Retryable("journal.db is being written")] * 3 + [Journal()]
+
+    def taken():
+        answer = answers.pop(0)
+        if isinstance(answer, Retryable):
+            raise answer
+        return answer
+
+    thread = JournalThread(taken, outside)
+    thread.start()
+    assert thread.opened.result(SOON) == ([], [])
+    assert thread.stop(SOON)
+    monkeypatch.setattr(journal_thread, "OPENING", 0.0)
+    answers.extend([Retryable("journal.db is being written")] * 2)
+    thread = JournalThread(taken, outside)
+    thread.start()
+    with pytest.raises(Retryable):
+        thread.opened.result(SOON)
+    assert len(answers) == 1
+
+
 def test_a_full_disk_refuses_frames_and_keeps_decisions(journal, outside, thread):
     """Frames are refused, nothing of the commit is kept; the lane's decision is written as soon as that works again."""
     journal.troubles = [Retryable("journal.db: the disk is full")] * 2

@@ -71,6 +71,15 @@ def wait_for(condition: Callable[[], Any], what: str, timeout: float = PATIENCE)
         pause.wait(0.01)
 
 
+def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie has ended, and who started it has not looked yet."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return not re.search(r"^State:\s+Z", status, re.MULTILINE)
+
+
 class Connection:
     """A sender's connection: one message, its answer, the next."""
 
@@ -81,7 +90,15 @@ class Connection:
 
     def send(self, message: bytes) -> bytes:
         """The answer without its frame; raises OSError when the connection is gone."""
+        self.write(message)
+        return self.answer()
+
+    def write(self, message: bytes) -> None:
+        """Send without waiting for the answer."""
         self._socket.sendall(START + message + END)
+
+    def answer(self) -> bytes:
+        """The next answer without its frame."""
         while END not in self._rest:
             found = self._socket.recv(65536)
             if not found:
