@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 WORKERS ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test lint clean
+.PHONY: help run test lint bench clean
 help:  ## What can be made.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -41,6 +41,9 @@ lint: $(VENV)/ready-test  ## ruff, mypy --strict, backstory check, backstory tes
 test: lint  ## Everything that must hold before a change lands.
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report= $(ARGS)
 	@test -n "$(ARGS)" || { $(BIN)/python -m coverage report --fail-under=88 > $(VENV)/coverage.txt; s=$$?; grep ^TOTAL $(VENV)/coverage.txt; exit $$s; }
+
+bench: $(VENV)/ready-test  ## Every figure of the goals in one table, about ten minutes; ARGS="--help" says what can be asked for.
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 clean:  ## Remove what make made.
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

@@ -301,6 +301,32 @@ def test_a_message_is_found_by_the_number_it_has(bench: Bench, pid: bytes) -> No
     assert bench.store.find("78", kind="patient") == []
 
 
+def test_an_order_is_found_by_the_control_id_it_left_with(bench: Bench) -> None:
+    """What the PACS's side quotes is our MSH-10."""
+    bench.receive(("ris", ORM))
+    bench.process()
+    assert bench.store.find(field(bench.sent()[0], "MSH-10"), kind="sent") == [1]
+
+
+def test_what_carries_our_control_id_is_no_evidence(bench: Bench) -> None:
+    """A result that comes with the MSH-10 of an order we sent is our order come back (D13c)."""
+    bench.receive(("ris", ORM))
+    bench.process()
+    ours = field(bench.sent()[0], "MSH-10").encode()
+    bench.receive(("lab", ORU24.replace(b"SYN0003", ours)))
+    (done,) = bench.process().done
+    assert done.row.flags == "own_words MSH-10"
+    assert bench.store.counts()["facts"] == 0
+
+
+def test_a_control_id_of_our_form_that_we_never_sent_is_evidence(bench: Bench) -> None:
+    """Control of the test above: the form alone decides nothing."""
+    bench.receive(("lab", ORU24.replace(b"SYN0003", b"B234567ABCDEFGHIJKLM")))
+    (done,) = bench.process().done
+    assert done.row.flags == ""
+    assert bench.store.counts()["facts"] == 1
+
+
 def test_what_nobody_accepts_is_filtered_once(bench: Bench) -> None:
     """One row with channel "" and the reason; and it can be found."""
     bench.receive(("lab", ADT))
