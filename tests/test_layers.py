@@ -37,7 +37,6 @@ HOMES = {
     "sqlite3": set(),
     "typer": {"cli"},
     "rich": {"cli"},
-    "structlog": {"app"},
 }
 
 # runs in the worker's child only: hl7apy writes its findings to a file, and an anonymous one is handed to it

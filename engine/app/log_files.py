@@ -1,15 +1,15 @@
 """Events on their way to disk: JSON lines, one file per channel and one per process, rotated by size (D22).
 
 `emit` only queues (under a microsecond or two, from any thread); `flush` renders and writes, once per batch. Lines are
-made by structlog, which is imported by the first flush so that it costs nothing before the ports are open.
+made here and not by a logging library, which would only pass them on (docs/adr/0009).
 """
 
 import json
 from collections import deque
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
+from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
 from threading import Lock
@@ -71,12 +71,9 @@ class Logs:
         process: `network`, `worker` or `supervisor`; names the file of events without a channel.
         clock: stamps the lines.
         level: events below it are dropped by `emit`.
-        plain: make the lines without structlog, where nothing but the standard library is to be imported.
     """
 
-    def __init__(
-        self, folder: Path, process: str, clock: Clock, level: Level = Level.INFO, *, plain: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, process: str, clock: Clock, level: Level = Level.INFO) -> None:
         self._folder = folder
         self._process = process
         self._clock = clock
@@ -84,7 +81,6 @@ class Logs:
         self._pending: deque[tuple[int, Event]] = deque(maxlen=MAX_PENDING)
         self._files: dict[str, LogFile] = {}
         self._lock = Lock()
-        self._line: Callable[[int, Event], str] | None = partial(plain_line, process) if plain else None
         self.lost = 0  # lines that the disk did not take
 
     def emit(self, event: Event) -> None:
@@ -101,12 +97,12 @@ class Logs:
         if not self._pending:
             return
         with self._lock:
-            if self._line is None:
-                self._line = line_writer(self._process)
             lines: dict[str, list[str]] = {}
             while self._pending:
                 at, event = self._pending.popleft()
-                lines.setdefault(getattr(event, "channel", "") or self._process, []).append(self._line(at, event))
+                lines.setdefault(getattr(event, "channel", "") or self._process, []).append(
+                    line(self._process, at, event)
+                )
             for name, texts in lines.items():
                 self._write(name, texts)
 
@@ -129,24 +125,6 @@ class Logs:
             file.close()
 
 
-def line_writer(process: str) -> Callable[[int, Event], str]:
-    """A function that makes the JSON line of an event, by structlog's processor chain."""
-    import structlog  # noqa: PLC0415 - 90 ms that no message should wait for
-
-    logger: Any = structlog.wrap_logger(
-        structlog.ReturnLogger(),
-        processors=[_arranged, structlog.processors.JSONRenderer(serializer=_serialize)],
-        wrapper_class=structlog.make_filtering_bound_logger(Level.DEBUG),
-        cache_logger_on_first_use=True,
-    ).bind(process=process)
-
-    def line(at: int, event: Event) -> str:
-        kind = type(event)
-        return str(logger.log(event.level, kind.__name__, at=at, severity=event.level, **words(event)))
-
-    return line
-
-
 def words(event: Event) -> dict[str, Any]:
     """The fields of an event by name."""
     kind = type(event)
@@ -164,16 +142,17 @@ def _reader(kind: type[Event]) -> tuple[tuple[str, ...], Callable[[Event], tuple
     return names, attrgetter(*names)
 
 
-def arranged(at: int, level: Level, process: str, name: str, rest: Mapping[str, Any]) -> dict[str, Any]:
-    """The order of a line: when, how much it matters, who, what, and then the event's own fields."""
+def line(process: str, at: int, event: Event) -> str:
+    """An event as a JSON line: when, how much it matters, who, what, and then the event's own fields."""
     seconds, microseconds = divmod(at, SECOND)
-    return {
+    found = {
         "at": f"{_second(seconds)}.{microseconds:06d}Z",
-        "level": _LEVELS[level],
+        "level": _LEVELS[event.level],
         "process": process,
-        "event": name,
-        **rest,
+        "event": type(event).__name__,
+        **words(event),
     }
+    return _encode(found)
 
 
 @lru_cache(maxsize=16)
@@ -181,19 +160,5 @@ def _second(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def plain_line(process: str, at: int, event: Event) -> str:
-    """The same line without structlog, for the supervisor, which imports nothing but the standard library."""
-    return _encode(arranged(at, event.level, process, type(event).__name__, words(event)))
-
-
 _READERS: dict[type[Event], tuple[tuple[str, ...], Callable[[Event], tuple[Any, ...]]]] = {}
 _LEVELS = {level: level.name.lower() for level in Level}
-
-
-def _arranged(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -> dict[str, Any]:
-    at, level, process, name = entry.pop("at"), entry.pop("severity"), entry.pop("process"), entry.pop("event")
-    return arranged(at, level, process, name, entry)
-
-
-def _serialize(entry: Any, **_options: Any) -> str:
-    return _encode(entry)

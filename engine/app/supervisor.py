@@ -87,7 +87,7 @@ class Supervisor:
         self.site = site
         self.data = data
         self._clock = SystemClock()
-        self._logs = Logs(data / "logs", NAME, self._clock, plain=True)
+        self._logs = Logs(data / "logs", NAME, self._clock)
         self._children = {name: Child(name, site) for name in ORDER}
         self._selector = selectors.DefaultSelector()
         self._stopping = ""  # why

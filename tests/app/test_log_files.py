@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,10 +30,9 @@ def lines(file: Path) -> list[dict[str, object]]:
 PROCESSED = EntryProcessed("results", 7, "ID7", "TRANSFORMED")
 
 
-@pytest.mark.parametrize("plain", [False, True])
-def test_a_line_says_when_who_what_and_the_events_own_fields(tmp_path: Path, plain: bool) -> None:  # noqa: FBT001
-    """The same line with and without structlog, in the channel's file."""
-    logs = Logs(tmp_path, "worker", Still(), plain=plain)
+def test_a_line_says_when_who_what_and_the_events_own_fields(tmp_path: Path) -> None:
+    """In the channel's file, and in the process's where there is no channel."""
+    logs = Logs(tmp_path, "worker", Still())
     logs.emit(PROCESSED)
     logs.emit(ReceiveResumed())
     assert not list(tmp_path.iterdir())
