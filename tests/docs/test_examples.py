@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from pydantic import TypeAdapter
 
 from engine.channel.config import SiteConfig
 from engine.channel.match import compile_matcher
@@ -34,6 +35,7 @@ from engine.channel.model import Channel
 from engine.check.channel_tests import ChannelTest
 from engine.cli import VERBS
 from engine.source import load_yaml
+from engine.steps.catalog import AnyStep
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -206,6 +208,8 @@ def load(content: Any) -> None:
         SiteConfig.model_validate(content)
     elif "accept" in content:
         compile_matcher(content["accept"])
+    elif "step" in content:
+        TypeAdapter(AnyStep).validate_python(content)
     elif "test" in content:
         ChannelTest.model_validate(content)
     else:

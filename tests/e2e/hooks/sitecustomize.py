@@ -67,6 +67,17 @@ def throwing_enrich(_value):
     enrich.Enrich.apply = apply
 
 
+def stuck_validation(_value):
+    """The worker's child never comes back from a message."""
+    if _process() != "deferred":
+        return
+    from threading import Event
+
+    from engine.hl7 import conformance
+
+    conformance.structure_findings = lambda _message: Event().wait()
+
+
 def throwing_rule(_value):
     """A relevance rule raises something nobody named, with a patient's name in its text."""
     if _process() != "worker":
