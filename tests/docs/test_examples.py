@@ -38,7 +38,11 @@ from engine.source import load_yaml
 from engine.steps.catalog import AnyStep
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "examples").rglob("*.md")),
+]
 LANGUAGES = {"console", "text", "yaml", "hl7", "csv"}
 _FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PORT = re.compile(r"\b25[78]\d\b")
@@ -109,14 +113,15 @@ class Site:
         self.folder = folder
         self.ports: dict[str, str] = {}
         self._going: list[subprocess.Popen[str]] = []
-        for name in ("channels", "mappings"):
-            shutil.copytree(ROOT / name, folder / name)
+        for name in ("channels", "mappings", "examples"):
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("build", "*.egg-info"))
         (folder / "config.yaml").write_text(self.local((ROOT / "config.yaml").read_text(encoding="utf-8")))
         scripts = Path(sys.executable).parent
         self._environment = {
             **os.environ,
             "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
             "PYTHONUNBUFFERED": "1",
+            **packages(folder / "python"),
         }
 
     def local(self, text: str) -> str:
@@ -191,6 +196,16 @@ class Site:
                 statuses.append(going.wait())
         self._going = []
         return statuses
+
+
+def packages(target: Path) -> dict[str, str]:
+    """The environment in which `pip install` fills a folder that Python then finds packages in, without a download."""
+    return {
+        "PIP_TARGET": str(target),
+        "PYTHONPATH": str(target),
+        "PIP_NO_INDEX": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
 
 
 def free_port() -> int:
