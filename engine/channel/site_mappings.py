@@ -1,6 +1,7 @@
 """The site's mappings: tables, concepts, exams, relevance rules, policy, receivers, as the steps look them up."""
 
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from pydantic import ValidationError
@@ -9,7 +10,7 @@ from engine.channel.findings import findings_of
 from engine.channel.site_files import Row, SiteFiles
 from engine.errors import ConfigError
 from engine.order.exam import ExamTable, parse_exams
-from engine.order.exam_file import ExamRow, ExamsModel
+from engine.order.exam_file import ExamRow, ExamsModel, unknown_words
 from engine.patient.concept import parse_concepts
 from engine.patient.concept_file import ConceptsModel
 from engine.relevance.compiled import RuleSet
@@ -19,6 +20,7 @@ from engine.relevance.rules import RuleFile, parse_rule_files
 from engine.steps.mappings import Mappings
 
 EXAMS = "exams"  # the one table that is no translation
+_EXAM, _TABLE = tuple(ExamRow.model_fields), ("code", "value")
 _RULE = re.compile(r"\bR[0-9]{2,3}\b")
 
 
@@ -39,32 +41,35 @@ def read_mappings(files: SiteFiles, folder: str) -> Mappings | None:
 def _exams(files: SiteFiles, folder: str) -> ExamTable | None:
     name = f"{folder}/tables/{EXAMS}.csv"
     there = files.names(f"{folder}/tables", f"{EXAMS}.csv")
-    rows = files.rows(name, tuple(ExamRow.model_fields)) if there else []
-    usable = [row.cells for row in rows if _usable_exam(files, name, row)]
-    return files.read(f"{folder}/exams.yaml", ExamsModel, lambda content: parse_exams(content, usable))
-
-
-def _usable_exam(files: SiteFiles, name: str, row: Row) -> bool:
-    try:
-        ExamRow.model_validate(row.cells)
-    except ValidationError as problem:
-        error = problem.errors(include_url=False, include_input=False)[0]
-        files.note(name, "MAP003", f"{'.'.join(map(str, error['loc']))}: {error['msg']}", row.line)
-        return False
-    return True
+    rows = files.rows(name, _EXAM) if there else []
+    exams = {code: {column: cells[column] for column in _EXAM} for code, cells in _by_code(files, name, rows, _EXAM)}
+    table = files.read(f"{folder}/exams.yaml", ExamsModel, lambda content: parse_exams(content, exams.values()))
+    if table is not None:
+        for line, cells in rows:
+            for problem in unknown_words(cells, table.words):
+                files.note(name, "MAP003", problem, line)
+    return table
 
 
 def _table(files: SiteFiles, name: str) -> dict[str, str]:
-    table: dict[str, str] = {}
-    for line, cells in files.rows(name, ("code", "value")):
-        code, value = cells["code"], cells["value"]
-        if not code.strip() or code != code.strip() or value != value.strip():
+    rows = files.rows(name, _TABLE)
+    return {code: cells["value"] for code, cells in _by_code(files, name, rows, _TABLE)}
+
+
+def _by_code(
+    files: SiteFiles, name: str, rows: Iterable[Row], columns: tuple[str, ...]
+) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Each row under its code; one without a code, with blanks around a cell, or of a code that was there is noted."""
+    seen = set()
+    for line, cells in rows:
+        code = cells["code"]
+        if not code or any(cells[column] != cells[column].strip() for column in columns):
             files.note(name, "MAP004", "a code is empty, or blanks stand around a code or value", line)
-        elif code in table:
+        elif code in seen:
             files.note(name, "MAP005", f"the code {code!r} stands here twice", line)
         else:
-            table[code] = value
-    return table
+            yield code, cells
+        seen.add(code)
 
 
 def _rules(files: SiteFiles, folder: str) -> RuleSet | None:
