@@ -183,7 +183,8 @@ def _wanted(value: object) -> Wanted:
         return Wanted(word, text)
     if word == "absent" and text in {"yes", "true"}:
         return Wanted("absent", "")
-    raise ValueError(f"starts: TEXT, contains: TEXT or absent: yes is wanted{meant(str(word), _HOW)}")
+    hint = "" if word in _HOW else meant(str(word), _HOW)
+    raise ValueError(f"starts: TEXT, contains: TEXT or absent: yes is wanted{hint}")
 
 
 def _named(names: frozenset[str]) -> tuple[Any, ...]:
