@@ -145,6 +145,11 @@ def test_a_frame_of_exactly_the_limit_passes():
     assert read(Framer(len(A) - 1), frame(A))[0].kind is Framed.TOO_LONG
 
 
+def test_a_cut_off_frame_over_the_limit_is_given_up():
+    """It is too long before it is cut: the frame that began inside of it is not read."""
+    assert [event.kind for event in read(Framer(len(A) - 1), b"\x0b" + A + frame(B))] == [Framed.TOO_LONG]
+
+
 def test_repr_shows_no_content():
     """A frame event names its size, never its bytes."""
     assert "PID" not in repr(FrameEvent(Framed.FRAME, A))
