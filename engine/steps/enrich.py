@@ -105,7 +105,7 @@ carriers:
                     plan = plan._replace(note=carrier.max)
                 case ObservationCarrier():
                     plan = plan._replace(observations=frozenset(carrier.kinds))
-                case AllergyCarrier():
+                case AllergyCarrier():  # pragma: no branch - there is no other
                     plan = plan._replace(allergies=True)
         return plan
 

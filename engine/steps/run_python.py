@@ -77,8 +77,8 @@ def as_hl7(message: Message) -> "hl7.Message":
     Raises:
         StepError: python-hl7 cannot read it.
     """
-    lines = [segment.raw.decode(message.charset) for segment in message.segments]
     try:
+        lines = [segment.raw.decode(message.charset) for segment in message.segments]
         return hl7.parse("\r".join(lines) + "\r")
     except (hl7.HL7Exception, IndexError, ValueError):
         raise StepError("run_python", "", "python-hl7 cannot read the message") from None
