@@ -1,6 +1,5 @@
 """The site's mappings: tables, concepts, exams, relevance rules, policy, receivers, as the steps look them up."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
@@ -8,7 +7,6 @@ from pydantic import ValidationError
 
 from engine.channel.findings import findings_of
 from engine.channel.site_files import Row, SiteFiles
-from engine.errors import ConfigError
 from engine.order.exam import ExamTable, parse_exams
 from engine.order.exam_file import ExamRow, ExamsModel, unknown_words
 from engine.patient.concept import parse_concepts
@@ -16,12 +14,11 @@ from engine.patient.concept_file import ConceptsModel
 from engine.relevance.compiled import RuleSet
 from engine.relevance.policy import Policy
 from engine.relevance.profiles import ProfilesFile
-from engine.relevance.rules import RuleFile, parse_rule_files
+from engine.relevance.rules import RuleError, RuleFile, parse_rule_files
 from engine.steps.mappings import Mappings
 
 EXAMS = "exams"  # the one table that is no translation
 _EXAM, _TABLE = tuple(ExamRow.model_fields), ("code", "value")
-_RULE = re.compile(r"\bR[0-9]{2,3}\b")
 
 
 def read_mappings(files: SiteFiles, folder: str) -> Mappings | None:
@@ -80,8 +77,8 @@ def _rules(files: SiteFiles, folder: str) -> RuleSet | None:
         return None
     try:
         return parse_rule_files(parsed)
-    except ConfigError as problem:
-        _note_rule(files, names, str(problem))
+    except RuleError as problem:
+        _note_rule(files, names, problem)
     return None
 
 
@@ -96,13 +93,13 @@ def _rule_file(files: SiteFiles, name: str) -> RuleFile | None:
     return None
 
 
-def _note_rule(files: SiteFiles, names: list[str], problem: str) -> None:
-    """A finding where the rule stands that the sentence names; of two with one name, at the second."""
-    named = _RULE.search(problem)
-    for name in reversed(names):
-        rules = (files.documents[name].content or {}).get("rules") or []
-        for n in reversed(range(len(rules))):
-            if named and rules[n].get("id") == named[0]:
-                files.findings.append(files.documents[name].finding(("rules", n, "id"), "REF006", problem))
-                return
-    files.note(names[0], "REF006", problem)
+def _note_rule(files: SiteFiles, names: list[str], problem: RuleError) -> None:
+    """A finding where the rule stands; of two with one id, at the second."""
+    places = [
+        (files.documents[name], n)
+        for name in names
+        for n, rule in enumerate((files.documents[name].content or {}).get("rules") or [])
+        if rule["id"] == problem.rule
+    ]
+    document, n = places[-1]
+    files.findings.append(document.finding(("rules", n, "id"), "REF006", str(problem)))

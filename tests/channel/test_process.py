@@ -55,7 +55,14 @@ class Bench:
         self.state: State = load(site, store, journal, INSTALLATION)
         self._numbers = count(1)
 
-    def receive(self, *messages: tuple[str, bytes], partition: int = 0, kind: Kind = Kind.MESSAGE, answer="AA") -> None:
+    def receive(
+        self,
+        *messages: tuple[str, bytes],
+        partition: int = 0,
+        kind: Kind = Kind.MESSAGE,
+        answer="AA",
+        charset: str = "utf-8",
+    ) -> None:
         with self.journal.transaction() as tx:
             tx.log.append(
                 [
@@ -64,7 +71,7 @@ class Bench:
                         "peer:1",
                         NOW + n,
                         body,
-                        "utf-8",
+                        charset,
                         kind,
                         answer,
                         "",
@@ -273,6 +280,42 @@ def test_a_disk_that_fills_while_entries_go_one_by_one_loses_nothing(memory: Ben
     assert memory.process().last == 1
     memory.store = real
     assert memory.process().first == 2
+
+
+def test_a_disk_that_fills_at_the_first_of_them_is_told(memory: Bench) -> None:
+    """Nothing was committed: the worker waits, and both come again."""
+    memory.receive(("lab", ORU31), ("lab", ORU24))
+
+    class Full(Refusing):
+        def commit(self, batch: Commit) -> None:
+            raise StoreRefused("store refused") if len(batch.outcomes) > 1 else Retryable("store.db: the disk is full")
+
+    real, memory.store = memory.store, Full(memory.store, Retryable(""))
+    with pytest.raises(Retryable, match="the disk is full"):
+        memory.process()
+    memory.store = real
+    assert memory.process().entries == 2
+
+
+def test_a_disk_that_fills_while_an_order_leaves_bare_is_told(memory: Bench) -> None:
+    """The bare order was not queued: it is neither FAILED nor lost, and leaves enriched when there is room."""
+    memory.receive(("lab", ORU24), ("ris", ORM))
+
+    class Full(Refusing):
+        def commit(self, batch: Commit) -> None:
+            if batch.orders:
+                raise StoreRefused("store refused: OverflowError")
+            if batch.outgoing:
+                raise Retryable("store.db: the disk is full")
+            self._store.commit(batch)
+
+    real, memory.store = memory.store, Full(memory.store, Retryable(""))
+    assert memory.process().last == 1
+    with pytest.raises(Retryable):
+        memory.process()
+    memory.store = real
+    memory.process()
+    assert "eGFR 24" in field(memory.sent()[0], "OBR-13")
 
 
 def test_every_entry_is_found_by_its_keys(bench: Bench) -> None:
@@ -503,6 +546,21 @@ def test_what_the_destinations_charset_lacks_leaves_as_it_came() -> None:
     assert Message.parse(first, "iso8859_1").get("MSH-18") == "8859/1"
     assert "DOΩ".encode() in second
     assert [alert.kind for alert in done.done[1].alerts] == ["destination"]
+
+
+@pytest.mark.parametrize(
+    ("charset", "name", "codec"),
+    [("iso8859_2", "8859/2", "iso8859_2"), ("utf-8", "UNICODE UTF-8", "utf-8"), ("cp1252", "CP1252", "cp1252")],
+)
+def test_the_charset_it_leaves_in_is_said(charset: str, name: str, codec: str) -> None:
+    """An order in Latin 1 for receivers of other sets: MSH-18 as table 0211 spells it, or as the codec is called."""
+    bench = Bench(MemoryJournal(), MemoryStore(), with_destination(charset=charset))
+    order = ORM.replace(b"|P|2.3.1", b"|P|2.3.1||||||8859/1").replace(b"DOE^JANE", "DOÉ^JANE".encode("latin-1"))
+    bench.receive(("ris", order), charset="iso8859_1")
+    bench.process()
+    (sent,) = bench.sent()
+    assert Message.parse(sent, codec).get("PID-5.1") == "DOÉ"
+    assert Message.parse(sent, codec).get("MSH-18") == name
 
 
 def test_an_enriched_order_that_is_too_long_leaves_as_it_came() -> None:

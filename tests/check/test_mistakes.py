@@ -167,6 +167,33 @@ def test_a_mistake_in_a_mapping(site: Path, file: str, old: str, new: str, wante
     assert found(site, file, old, new) == wanted
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "wanted"),
+    [
+        ("channels/adt.yaml", "- a\n", ["1:1 CFG010 a map of keys and values is wanted"]),
+        ("channels/adt.yaml", "", ["1:1 CFG010 a map of keys and values is wanted"]),
+        ("config.yaml", "", ["1:1 CFG010 a map of keys and values is wanted"]),
+        (
+            "mappings/relevance/pregnancy.yaml",
+            "rules: [",
+            ["2:1 CFG001 while parsing a flow node did not find expected node content"],
+        ),
+        ("mappings/relevance/pregnancy.yaml", "", []),
+    ],
+)
+def test_a_file_that_says_something_else(site: Path, file: str, content: str, wanted: list[str]) -> None:
+    """A list, nothing, half of something; a file of rules may be empty."""
+    (site / file).write_text(content)
+    assert [str(finding) for finding in lint(site)] == [f"{file}:{one}" for one in wanted]
+
+
+def test_rules_that_wait_for_each_other(site: Path) -> None:
+    """Said once, at one of them, with the way round."""
+    assert found(site, "mappings/relevance/contrast.yaml", "with_any: [R01, R03]", "with_any: [R01, R06]") == [
+        "138:9 REF006 rules wait for each other: R06 -> R06"
+    ]
+
+
 # the site as a whole
 
 
