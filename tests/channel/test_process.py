@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, tzinfo
 from itertools import count
 from pathlib import Path
 
@@ -476,6 +477,50 @@ def test_a_stopped_context_channel_delays_what_is_said_of_absence(memory: Bench)
     assert memory.state.delayed_since == NOW + 10
 
 
+def test_of_two_stopped_context_channels_the_older_delay_counts(memory: Bench) -> None:
+    """Also where both stop in one batch, and after a restart."""
+    adt, oru = ADT.replace(b"12345^^^HOSP^MR", b""), ORU24.replace(b"12345^^^HOSP^MR", b"")
+    first = [("adt", adt.replace(b"SYN0001", b"A%d" % n)) for n in range(11)]
+    memory.receive(*first, *[("lab", oru.replace(b"SYN0003", b"N%d" % n)) for n in range(11)])
+    assert [cursor.name for cursor in memory.process().stopped] == ["adt", "results"]
+    since = memory.state.delayed_since
+    assert NOW < since <= NOW + 10
+    memory.restart()
+    assert memory.state.delayed_since == NOW + 10
+
+
+BOTH = ADT.replace(b"12345^^^HOSP^MR", b"12345^^^HOSP^MR~E77^^^ENT^PI")
+
+
+def test_identifiers_that_one_message_links_are_one_patient(bench: Bench) -> None:
+    """A result under one number is shown on the order under the other, in the same batch and in later ones."""
+    result = ORU24.replace(b"12345^^^HOSP^MR", b"E77^^^ENT^PI")
+    bench.receive(("lab", result), ("ris", ORM), ("adt", BOTH), ("ris", ORM.replace(b"SYN0006", b"SYN0106")))
+    bench.process()
+    bench.receive(("ris", ORM.replace(b"SYN0006", b"SYN0206")))
+    bench.process()
+    shown = ["eGFR 24" in field(body, "OBR-13") for body in bench.sent()]
+    assert shown == [False, True, True]
+
+
+def test_a_link_that_is_known_is_no_news(bench: Bench) -> None:
+    """The same registration again, in one batch and in the next: one row of the identity log."""
+    bench.receive(("adt", BOTH), ("adt", BOTH.replace(b"SYN0001", b"SYN0101")))
+    bench.process()
+    bench.receive(("adt", BOTH.replace(b"SYN0001", b"SYN0201")))
+    bench.process()
+    assert [event.event for event in bench.store.identity(["HOSP|MR|12345"])] == ["link"]
+
+
+def test_what_is_empty_or_deleted_is_no_key(bench: Bench) -> None:
+    """A message is not found by `""`, and a visit that is not there by nothing."""
+    bench.receive(
+        ("ris", ORM.replace(b"ACC1", b'""').replace(b"V1^^^HOSP", b"").replace(b"12345", b'12345^^^HOSP^MR~""'))
+    )
+    bench.process()
+    assert [bench.store.find(value) for value in ('""', "", "P1")] == [[], [], [1]]
+
+
 def test_an_operators_note_is_attached(bench: Bench) -> None:
     """A deferred result is an entry, and becomes a note of the outcome it belongs to (D12b)."""
     bench.receive(("lab", ORU24))
@@ -570,6 +615,20 @@ def test_an_enriched_order_that_is_too_long_leaves_as_it_came() -> None:
     done = bench.process()
     assert done.done[1].row.enrichment == "failed"
     assert unstamped(bench.sent()[0]) == ORM
+
+
+@pytest.mark.parametrize("zone", [UTC, None])
+def test_a_declared_history_counts_as_heard(zone: tzinfo | None) -> None:
+    """`history_from` (D13), in UTC where it names no zone: the feed is known since then, not since its first message."""
+    since = datetime(2026, 1, 1, tzinfo=zone)
+    listeners = dict(SITE.config.listeners)
+    listeners["lab"] = listeners["lab"].model_copy(update={"history_from": since})
+    bench = Bench(
+        MemoryJournal(), MemoryStore(), SITE._replace(config=SITE.config.model_copy(update={"listeners": listeners}))
+    )
+    bench.receive(("lab", ORU24))
+    bench.process()
+    assert bench.store.coverage()["lab", "HOSP"] == (int(since.replace(tzinfo=UTC).timestamp()) * 1_000_000, NOW)
 
 
 def test_a_backfill_stores_and_sends_nothing() -> None:

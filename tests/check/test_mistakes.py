@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.channel.findings import part_at
 from engine.check.lint import lint
 
 ROOT = Path(__file__).parents[2]
@@ -299,3 +300,32 @@ def test_a_sample_that_is_no_message(site: Path) -> None:
         "channels/orders_to_pacs.yaml:31:16",
     ]
     assert all("'samples/adt_a01_doe.hl7' is no message: " in message for message in messages(site))
+
+
+def test_a_part_that_is_not_there_is_none() -> None:
+    """What a finding asks of a document that says something else."""
+    content = {"steps": [{"step": "remove"}]}
+    assert part_at(content, ("steps", 0, "step")) == "remove"
+    assert [part_at(content, place) for place in (("steps", 1), ("steps", "x"), ("x", 0), ("steps", 0, "step", 0))] == [
+        None
+    ] * 4
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("channels/adt.yaml", "  MSH-9: [ADT]", "  MSH-9: {matches: '^ADT'}"),
+        ("channels/adt.yaml", "  MSH-9: [ADT]", "  any: [{MSH-9: ADT^ZZ1}, {not: {MSH-9: [ORU]}}]"),
+        ("channels/adt.yaml", "  MSH-9: [ADT]", "  MSH-9: ADT^A01\n  ZPD-77: {exists: no}"),
+        ("channels/adt.yaml", "    kinds:", "    when: {all: [{PID-8: [F, M]}, {not: {PV1-2: ''}}]}\n    kinds:"),
+        (
+            "channels/orders_to_pacs.yaml",
+            "given: {message_file: samples/orm_ct_abdomen.hl7, ",
+            "given: {message_file: samples/orm_ct_abdomen.hl7, context: [{allergy: Latex}], ",
+        ),
+        ("mappings/relevance/pregnancy.yaml", "    reviewed: null", "    reviewed:"),
+    ],
+)
+def test_what_is_no_mistake(site: Path, file: str, old: str, new: str) -> None:
+    """Control: other ways of saying the same, events and segments of a site's own, rules without a review."""
+    assert found(site, file, old, new) == []
