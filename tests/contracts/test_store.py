@@ -360,6 +360,7 @@ def test_deferred_jobs_wait_until_they_are_done(stores):
     assert [(job.id, job.body) for job in (first, second, third)] == [(1, b"1"), (2, b"2"), (3, b"3")]
     assert stores.reader.deferred(2) == [first, second]
     stores.store.commit(Commit(at(2), deferred=[second._replace(tries=1)], deferred_done=[1, 3, 77]))
+    stores.store.commit(Commit(at(2), deferred=[first._replace(tries=2)]))  # done meanwhile: it does not come back
     assert stores.reader.deferred(10) == [second._replace(tries=1)]
     stores.reopen().commit(Commit(at(3), deferred=jobs[:1], deferred_done=[3]))
     assert [job.id for job in stores.reader.deferred(10)] == [2, 4]
