@@ -6,6 +6,7 @@ Python imports this module at start because its folder is in PYTHONPATH. Each wo
 import os
 import sys
 import time
+from pathlib import Path
 
 
 def _process():
@@ -76,6 +77,37 @@ def stuck_validation(_value):
     from engine.hl7 import conformance
 
     conformance.structure_findings = lambda _message: Event().wait()
+
+
+def full_store(switch):
+    """The worker's disk is full while this file is there."""
+    if _process() != "worker":
+        return
+    from engine.errors import Retryable
+    from engine.store.store import SqlStore
+
+    commit = SqlStore.commit
+
+    def refuse(self, batch):
+        if Path(switch).exists():
+            raise Retryable("store.db: the disk is full (SQLITE_FULL)")
+        commit(self, batch)
+
+    SqlStore.commit = refuse
+
+
+def throwing_loop(_value):
+    """The worker's loop meets something nobody named, with a patient's name in its text, at its first entry."""
+    if _process() != "worker":
+        return
+    from engine.channel import process
+
+    def broken(_state, log, *_rest, **_more):
+        for entry in log.read(0, 0, 1, 1):
+            raise ZeroDivisionError(entry.body)
+        return process.NOTHING
+
+    process.process = broken
 
 
 def throwing_rule(_value):
