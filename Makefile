@@ -10,7 +10,7 @@ FLOOR := 97
 CORE := engine/hl7/*,engine/mllp/*,engine/steps/*,engine/channel/*
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test covered lint clean
+.PHONY: help run test covered lint bench clean
 help:  ## What can be made.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -48,6 +48,9 @@ test: lint  ## Everything that must hold before a change lands.
 covered:
 	@$(BIN)/python -m coverage report --include='$(CORE)' --fail-under=100 > $(VENV)/coverage.txt || { cat $(VENV)/coverage.txt; exit 2; }
 	@$(BIN)/python -m coverage report --fail-under=$(FLOOR) > $(VENV)/coverage.txt; s=$$?; grep ^TOTAL $(VENV)/coverage.txt; exit $$s
+
+bench: $(VENV)/ready-test  ## Every figure of the goals in one table, about ten minutes; ARGS="--help" says what can be asked for.
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 clean:  ## Remove what make made.
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import Any, NamedTuple
 
-from engine.app.hints import bind, connect
+from engine.app.hints import bind, connect, unbind
 from engine.errors import BackstoryError, Rejected, Retryable
 
 MAX_LINE = 64 * 1024 * 1024  # a deferred result or an edited message travels in one line
@@ -52,7 +52,7 @@ class ControlServer:
         self._handle = handle
         self._one_at_a_time = Lock()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        bind(self._socket, path)
+        self._inode = bind(self._socket, path)
         self._socket.listen(16)
         self._thread = Thread(target=self._serve, name="control", daemon=True)
 
@@ -60,10 +60,10 @@ class ControlServer:
         self._thread.start()
 
     def close(self) -> None:
+        unbind(self._path, self._inode)
         with suppress(OSError):  # not connected is what a listening socket says to shutdown, after waking accept
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
-        self._path.unlink(missing_ok=True)
         if self._thread.is_alive():
             self._thread.join(timeout=5)
 
@@ -139,7 +139,8 @@ def call(
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as sock:
             sock.settimeout(timeout)
             connect(sock, path)
-            sock.sendall(line)
+            with suppress(BrokenPipeError, ConnectionResetError):  # refused unread: the answer is there, and says why
+                sock.sendall(line)
             with sock.makefile("rb") as lines:
                 answer = lines.readline(MAX_LINE)
     except TimeoutError:

@@ -232,7 +232,7 @@ class StoreRefused(Event):
 
 @dataclass(frozen=True, slots=True)
 class StoreWaits(Event):
-    """The store cannot commit now (disk full, file busy); the worker tries again, nothing is lost."""
+    """The store cannot commit or be opened now (disk full, file busy); the worker tries again, nothing is lost."""
 
     error: str
     level: ClassVar[Level] = Level.ERROR

@@ -15,7 +15,8 @@ from engine.app.clock import Clock, SystemClock
 from engine.app.events import Event, Listening, ReceivePaused, ReceiveResumed, surprise
 from engine.app.hints import HintReceiver, HintSender
 from engine.app.intake import Listeners
-from engine.app.journal_thread import Intake, JournalThread, Opened, Settle, Settled, Unjudged, told
+from engine.app.journal_items import Intake, Opened, Settle, Settled, Unjudged, told
+from engine.app.journal_thread import JournalThread
 from engine.app.lanes import LanePorts, LaneRunner
 from engine.app.network_plan import DestinationPlan, ListenerPlan, NetworkPlan
 from engine.app.outbox_reader import Fetched, Outbox, OutboxReader

@@ -12,8 +12,11 @@ from pathlib import Path
 _LONGEST = 100  # sun_path holds 107 bytes
 
 
-def bind(sock: socket.socket, path: Path) -> None:
-    """Bind a unix socket with mode 0600, in place of one that a dead process left; paths of any length."""
+def bind(sock: socket.socket, path: Path) -> int:
+    """Bind a unix socket with mode 0600, in place of one that a dead process left; paths of any length.
+
+    Returns what `unbind` wants to know: the file's inode, which is nobody else's while the socket is open.
+    """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.unlink(missing_ok=True)
     before = os.umask(0o177)
@@ -21,6 +24,17 @@ def bind(sock: socket.socket, path: Path) -> None:
         _through_folder(sock.bind, path)
     finally:
         os.umask(before)
+    return path.lstat().st_ino
+
+
+def unbind(path: Path, inode: int) -> None:
+    """Remove the file of a socket that is still open, unless another process has bound its own there since.
+
+    The processes of an engine whose supervisor was killed may end after the next engine has begun.
+    """
+    with suppress(FileNotFoundError):
+        if path.lstat().st_ino == inode:
+            path.unlink()
 
 
 def connect(sock: socket.socket, path: Path) -> None:
@@ -45,7 +59,7 @@ class HintReceiver:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-        bind(self._socket, path)
+        self._inode = bind(self._socket, path)
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -59,8 +73,8 @@ class HintReceiver:
         return count
 
     def close(self) -> None:
+        unbind(self._path, self._inode)
         self._socket.close()
-        self._path.unlink(missing_ok=True)
 
 
 class HintSender:

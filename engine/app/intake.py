@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 from engine.app.events import ConnectionClosed, DuplicateReceived, Event, MessageRefused, control_id
-from engine.app.journal_thread import Intake, JournalThread, Unjudged
+from engine.app.journal_items import Intake, Unjudged
+from engine.app.journal_thread import JournalThread
 from engine.channel.ports import Kind
 from engine.channel.receive import Answer, Judged, ListenerRules, judge
 from engine.mllp.connection import MllpConnection
@@ -98,10 +99,9 @@ class Listeners:
     def settle(self, intakes: Sequence[Intake], answers: Sequence[Answer]) -> None:
         """What a commit has kept is answered."""
         for intake, answer in zip(intakes, answers, strict=True):
+            self._count(intake.judged, answer)  # first: who has its answer may ask for the counts
             intake.asker.answer(answer.reply)
         self._settled(intakes)
-        for intake, answer in zip(intakes, answers, strict=True):
-            self._count(intake.judged, answer)
 
     def refuse(self, intakes: Sequence[Intake]) -> None:
         """What a commit could not keep is answered AR 207 or CR: the sender keeps it and sends it again."""

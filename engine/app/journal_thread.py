@@ -9,98 +9,19 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import NamedTuple, Protocol
 
-from engine.channel.deliver import Decided, deliver
-from engine.channel.ports import Appended, Journal, JournalTransaction, Lane, Parked, Received
-from engine.channel.receive import Answer, Judged, receive
-from engine.errors import BackstoryError, Retryable, StoreRefused
-from engine.mllp.framing import FrameEvent
+from engine.app.journal_items import Act, Intake, Item, Opened, Outside, Settle, Settled, Unjudged
+from engine.channel.deliver import deliver
+from engine.channel.ports import Appended, Journal, JournalTransaction
+from engine.channel.receive import Answer, receive
+from engine.errors import Retryable, StoreRefused
 
 MAX_BATCH = 512  # frames, decisions and acts of one commit
+TURNAROUND = 0.001  # seconds in which a peer that was answered usually has sent its next message
+GATHER = (0.00008, 0.00008, 0.00008)  # seconds; pauses in which the others of the last commit may come
 RETRY = 0.5  # seconds between attempts to write what must not be given up
-
-
-class Asker(Protocol):
-    """Who handed in a frame and waits for its answer."""
-
-    def answer(self, reply: bytes) -> None: ...
-    def fault(self, reason: str, rest: list[FrameEvent]) -> None: ...
-
-
-class Waiting(Protocol):
-    """A lane that waits until its decision is on disk."""
-
-    def committed(self) -> None: ...
-
-
-class Intake(NamedTuple):
-    """A judged frame on its way in, and how many bytes it counts for."""
-
-    asker: Asker
-    judged: Judged
-    size: int
-
-
-class Unjudged(NamedTuple):
-    """A large frame on its way in: the writing thread judges it, so that the reactor never stalls."""
-
-    asker: Asker
-    judge: Callable[[], Judged]
-    size: int
-
-
-class Settle(NamedTuple):
-    """A lane's decision on its way to disk."""
-
-    waiting: Waiting
-    decided: Decided
-
-
-class Act(NamedTuple):
-    """An operator's entry; the future gets its place."""
-
-    received: Received
-    done: "Future[Appended]"
-    command: str  # id of the command that asked for it (D17)
-
-
-Item = Intake | Unjudged | Settle | Act
-
-
-class Opened(NamedTuple):
-    """What the journal says when it is opened: lanes as they were left, and what is set aside."""
-
-    lanes: list[Lane]
-    parked: list[Parked]
-
-
-class Settled(NamedTuple):
-    """What a commit settled, for the reactor."""
-
-    intakes: Sequence[Intake]
-    answers: Sequence[Answer]
-    lanes: Sequence[Settle]
-    acts: int
-
-
-class Outside(Protocol):
-    """The reactor's side; every call comes from the writing thread and must only pass things on."""
-
-    def settled(self, settled: Settled) -> None:
-        """A commit is on disk."""
-
-    def refused(self, intakes: Sequence[Intake], why: str) -> None:
-        """A commit was refused for now: nothing of it is kept; lanes are tried again here."""
-
-    def unjudged(self, item: Unjudged, error: Exception) -> None:
-        """Judging a large frame failed: it is not kept, and its sender must not be answered."""
-
-    def recovered(self) -> None:
-        """The first commit after a refusal is on disk."""
-
-    def fatal(self, error: Exception) -> None:
-        """The journal cannot be written any more; the thread has ended."""
+OPENING = 15.0  # seconds for which opening is tried: the process before us may not have ended yet (D18)
+AGAIN = 0.05  # seconds between two attempts to open
 
 
 class JournalThread:
@@ -115,6 +36,8 @@ class JournalThread:
         self._queue: SimpleQueue[Item | None] = SimpleQueue()
         self._owed: list[Settle] = []  # decisions whose commit was refused: the message has left, they must be written
         self._troubled = False
+        self._expected = 0  # items that will be there soon, if everybody of the last commit goes on at once
+        self._settled_at = 0.0
         self._thread = Thread(target=self._run, name="journal", daemon=True)
         self.put = self._queue.put  # hand in an item; never blocks
 
@@ -129,7 +52,7 @@ class JournalThread:
 
     def _run(self) -> None:
         try:
-            journal = self._open()
+            journal = self._opened()
             self.opened.set_result(Opened(journal.lanes(), journal.parked()))
         except Exception as error:  # noqa: BLE001 - process loop: whoever waits for the journal gets it
             self.opened.set_exception(error)
@@ -140,6 +63,16 @@ class JournalThread:
             journal.close()
         except Exception as error:  # noqa: BLE001 - process loop: the process ends, with one line that names it
             self._outside.fatal(error)
+
+    def _opened(self) -> Journal:
+        until = time.monotonic() + OPENING
+        while True:
+            try:
+                return self._open()
+            except Retryable:
+                if time.monotonic() >= until:
+                    raise
+            time.sleep(AGAIN)
 
     def _turn(self, journal: Journal) -> bool:
         """One round: everything that waits, in one commit; returns whether to go on."""
@@ -184,6 +117,7 @@ class JournalThread:
         batch: list[Item] = []
         try:
             item = self._queue.get(timeout=RETRY if self._owed else None)
+            self._gather()
             while item is not None:
                 batch.append(item)
                 if len(batch) >= MAX_BATCH:
@@ -192,6 +126,14 @@ class JournalThread:
         except Empty:
             return batch, False
         return batch, True
+
+    def _gather(self) -> None:
+        """Wait a moment for those who were answered just now: one commit for all costs less than one for each."""
+        if self._expected > 1 and time.monotonic() - self._settled_at < TURNAROUND:
+            for pause in GATHER:
+                if self._queue.qsize() + 1 >= self._expected:
+                    return
+                time.sleep(pause)
 
     def _judged(self, item: Intake | Unjudged) -> Intake | None:
         if isinstance(item, Intake):
@@ -205,6 +147,8 @@ class JournalThread:
     def _settled(self, settled: Settled, acts: Sequence[Act], appended: Sequence[Appended]) -> None:
         self.commits += 1
         self._owed = []
+        self._expected = len(settled.intakes) + len(settled.lanes) + self._queue.qsize()
+        self._settled_at = time.monotonic()
         self._outside.settled(settled)
         for act, place in zip(acts, appended, strict=True):
             act.done.set_result(place)
@@ -230,16 +174,3 @@ def _write(
     for act in acts:
         tx.wire.command(act.command)
     return answers, appended
-
-
-def told(error: BaseException) -> str:
-    """An error in one line without any value: its type, and SQLite's own name for it where there is one."""
-    if isinstance(error, BackstoryError):
-        return str(error)
-    names = [type(error).__name__]
-    for inner in (error, getattr(error, "orig", None), error.__cause__):
-        name = getattr(inner, "sqlite_errorname", None)
-        if isinstance(name, str):
-            names.append(name)
-            break
-    return " ".join(names)

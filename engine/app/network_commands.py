@@ -9,7 +9,7 @@ from typing import Any
 from engine.app.control import Command
 from engine.app.events import CommandRefused, Event
 from engine.app.exchange import Exchange
-from engine.app.journal_thread import Act
+from engine.app.journal_items import Act
 from engine.channel.operator_acts import LISTENER
 from engine.channel.ports import Appended, Kind, Received
 from engine.errors import Rejected, Retryable

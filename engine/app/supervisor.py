@@ -160,8 +160,8 @@ class Supervisor:
             self._selector.unregister(child.line)
         wait = child.bury(now)
         self._logs.emit(ProcessDied(child.name, pid, status, wait))
-        if not child.was_ready:
-            # it never ran: its own line on stderr says why, and trying again would say the same
+        if not child.was_ready and status >= 0:
+            # it ended by itself and never ran: its line on stderr says why, and trying again would say the same
             self._failed = True
             self._stopping = self._stopping or f"{child.name} could not start"
 

@@ -36,6 +36,8 @@ from engine.errors import BackstoryError, ConfigError, Retryable
 NAME = "worker"
 POLL = 0.25  # seconds
 BEAT = 1.0
+OPENING = 15.0  # seconds for which opening is tried: the process before us may not have ended yet (D18)
+LOOK = 0.02  # seconds between two looks at a file that cannot be opened yet
 AGAIN = 1.0  # seconds before a commit that the disk refused is tried again
 JOBS = 16  # deferred jobs fetched at a time
 NICENESS = 5  # the network process answers senders, and goes first
@@ -67,18 +69,17 @@ class Worker:
 
     def run(self) -> None:
         """Open the files, and work until told to stop. Raises what makes that impossible."""
-        from engine.store import open_store  # noqa: PLC0415 - after the hints are there to be sent to
-
-        store = open_store(self._data / "store.db")
+        store: Any = None
         log: Any = None
         try:
+            store = self._open_store()
             log = self._open_log()
-            if log is not None:
+            if not self.stopping:
                 self._work(log, store)
         finally:
-            if log is not None:
-                log.close()
-            store.close()
+            for file in (log, store):
+                if file is not None:
+                    file.close()
             self._logs.emit(ProcessStopping(NAME, self.stopping or "it cannot go on"))
             self._hints.close()
             self._network.close()
@@ -87,6 +88,24 @@ class Worker:
     def wake(self) -> None:
         """Make the loop look; from any thread and from signal handlers."""
         os.eventfd_write(self._wakeup, 1)
+
+    def _open_store(self) -> Any:
+        """store.db; None when told to stop before it could be opened."""
+        from engine.store import open_store  # noqa: PLC0415 - after the hints are there to be sent to
+
+        until, told = self._clock.mono() + OPENING, False
+        while not self.stopping:
+            try:
+                return open_store(self._data / "store.db")
+            except Retryable as error:
+                if self._clock.mono() >= until:
+                    raise
+                if not told:
+                    self._logs.emit(StoreWaits(str(error)))
+                    self._logs.flush()
+                    told = True
+            self._wait(LOOK)
+        return None
 
     def _open_log(self) -> Any:
         """journal.db, which the network process makes; None when told to stop before it is there."""
@@ -99,7 +118,7 @@ class Worker:
                     return read_journal(path)
             except Retryable:
                 pass  # being made this moment
-            self._wait(0.02)
+            self._wait(LOOK)
         return None
 
     def _work(self, log: LogReader, store: Store) -> None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from engine.channel import operator_acts
 from engine.channel.contexts import Patients, changed
+from engine.channel.control_ids import SENT, may_be_ours
 from engine.channel.outcome import Outcome, Status
 from engine.channel.outgoing import Cause, DestinationRules, fits_all, outgoing
 from engine.channel.overlay import Overlay
-from engine.channel.ports import Commit, Cursor, Entry, Kind, OutcomeRow, StoreReader
+from engine.channel.ports import Commit, Cursor, Entry, Kind, OutcomeRow, SearchKey, StoreReader
 from engine.channel.read_entry import ReadEntry, read_entry
 from engine.channel.routes import Route
 from engine.channel.run import run
@@ -162,7 +163,9 @@ class Batch:
 
     def _channel(self, one: ReadEntry, message: Message, route: Route, foreign: bool) -> None:  # noqa: FBT001 - as above
         context = self._context(one.who.key) if route.needs_context else None
-        origin = one.feed.origin._replace(position=one.entry.position, received=one.entry.received)
+        origin = one.feed.origin._replace(
+            position=one.entry.position, received=one.entry.received, own=self._is_own(one.control_id)
+        )
         outcome = run(
             *(route.channel, message, context, self._state.routes.site.mappings, origin),
             elapsed=self._elapsed,
@@ -177,6 +180,10 @@ class Batch:
             self._queue(one, outcome, outcome.message)
         self._row(one, outcome)
         self._count(one.entry, route, outcome.status)
+
+    def _is_own(self, control_id: bytes) -> bool:
+        """Whether the message is one that we sent, come back (D13c)."""
+        return may_be_ours(control_id) and bool(self._store.find(control_id.decode("ascii"), kind=SENT, limit=1))
 
     def _alerted(self, outcome: Outcome) -> Outcome:
         """The outcome, with an alert where a destination cannot take the message and it leaves all the same (D1)."""
@@ -197,7 +204,10 @@ class Batch:
             *(site.hash, self._now),
         )
         for name in outcome.destinations:
-            self._overlay.outgoing.append(outgoing(message, name, site.config.destinations[name], cause))
+            row = outgoing(message, name, site.config.destinations[name], cause)
+            self._overlay.outgoing.append(row)
+            if may_be_ours(row.control_id.encode("utf-8", "replace")):
+                self._overlay.keys.append(SearchKey(SENT, row.control_id, one.entry.position))
 
     def _row(self, one: ReadEntry, outcome: Outcome) -> None:
         o = outcome

@@ -1,5 +1,6 @@
 """Limits counted on the bytes before anything is parsed (R5), and where in a message a byte stands."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from engine.hl7.msh import Msh
@@ -20,21 +21,31 @@ def exceeded(raw: bytes, msh: Msh, limits: Limits) -> bool:
     ends = raw.count(b"\r") + raw.count(b"\n")
     if ends > limits.segments and ends - raw.count(b"\r\n") > limits.segments:
         return True
-    marks = [(msh.separator, limits.fields), *_inner_marks(msh, limits)]
-    if len(raw) <= limits.field_bytes and all(raw.count(mark) <= most for mark, most in marks):
+    marks = _marks(msh.separator, msh.encoding[:4], limits)
+    if len(raw) <= limits.field_bytes and _few(raw, marks):
         return False
     return any(
         _line_exceeds(line, msh.separator, marks, limits) for part in raw.split(b"\r") for line in part.split(b"\n")
     )
 
 
-def _inner_marks(msh: Msh, limits: Limits) -> list[tuple[bytes, int]]:
-    encoding = msh.encoding
+@lru_cache(maxsize=256)
+def _marks(separator: bytes, encoding: bytes, limits: Limits) -> tuple[tuple[bytes, int], ...]:
+    """The delimiters and how many of each there may be in a field, the first in a segment."""
     most = ((0, limits.components), (1, limits.repetitions), (3, limits.components))
-    return [(encoding[at : at + 1], limit) for at, limit in most if len(encoding) > at]
+    inner = ((encoding[at : at + 1], limit) for at, limit in most if len(encoding) > at)
+    return (separator, limits.fields), *inner
 
 
-def _line_exceeds(line: bytes, separator: bytes, marks: list[tuple[bytes, int]], limits: Limits) -> bool:
+def _few(raw: bytes, marks: tuple[tuple[bytes, int], ...]) -> bool:
+    """Whether even the whole has no more of anything than a part may have; a loop, since this runs for every message."""
+    for mark, most in marks:  # noqa: SIM110 - a generator costs as much as the counting
+        if raw.count(mark) > most:
+            return False
+    return True
+
+
+def _line_exceeds(line: bytes, separator: bytes, marks: tuple[tuple[bytes, int], ...], limits: Limits) -> bool:
     if line.count(separator) > limits.fields:
         return True
     if len(line) <= limits.field_bytes and all(line.count(mark) <= most for mark, most in marks[1:]):

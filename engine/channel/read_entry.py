@@ -38,9 +38,15 @@ def read_entry(routes: Routes, entry: Entry) -> ReadEntry:
         control_id = message.segments[0].raw_field(10) or b""
         keys = tuple(search_keys(message, entry.position))
         if entry.kind is Kind.QUARANTINED:
-            return ReadEntry(entry, feed, control_id=control_id, keys=keys, problem=entry.answer)
+            return ReadEntry(entry, feed, control_id=control_id, keys=keys, problem=_refusal(entry))
         who = feed.who(message)
         takers = tuple(route for route in feed.routes if route.channel.accepts(message))
     except Unreadable:
-        return ReadEntry(entry, feed, problem=entry.answer or "unreadable")
+        return ReadEntry(entry, feed, problem=_refusal(entry))
     return ReadEntry(entry, feed, message, control_id, who, takers, keys)
+
+
+def _refusal(entry: Entry) -> str:
+    """Why there is nothing to run over: the answer; where none was sent, the flag that says what it would have been."""
+    silent = (word for word in entry.flags.split() if word.startswith(("refused_", "cut_off")))
+    return entry.answer or next(silent, "unreadable")

@@ -39,7 +39,10 @@ def _pairs(message: Message) -> Iterator[tuple[str, str]]:
 
 
 def _patients(pid: Segment) -> Iterator[tuple[str, str]]:
-    for repetition in pid.repetitions(3):
-        value = repetition.get(1)
-        if value and value != '""':
-            yield "patient", value
+    """The numbers of PID-3, else of PID-2, else of PID-4: where a person looks who knows the patient's number."""
+    for field in (3, 2, 4):
+        values = [repetition.get(1) for repetition in pid.repetitions(field)]
+        found = [value for value in values if value and value != '""']
+        if found:
+            yield from (("patient", value) for value in found)
+            return

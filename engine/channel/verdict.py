@@ -1,7 +1,6 @@
 """What receive thinks of one message: accepted with flags, or refused with a code of table 0357 and a place (D16, C8)."""
 
 import re
-from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ from engine.hl7.msh import Msh
 
 MAX_CONTROL_ID = 199  # bytes of MSH-10 (HL7 2.7)
 VERSIONS = frozenset(b"2.1 2.2 2.3 2.3.1 2.4 2.5 2.5.1 2.6 2.7 2.7.1 2.8 2.8.1 2.8.2 2.9 2.9.1".split())
+_USUAL = 32  # bytes of MSH-9 of which the verdict is remembered
 _DTM = re.compile(rb"\d{4}(?:\d\d(?:\d\d(?:\d\d(?:\d\d(?:\d\d(?:\.\d{1,4})?)?)?)?)?)?(?:[+-]\d{4})?")
 _ESCAPED = re.compile("[\udc80-\udcff]")  # bytes that are no UTF-8, as Python hands them through
 
@@ -20,9 +20,9 @@ class ListenerRules(NamedTuple):
     """What a listener takes: its row in config.yaml, and what the channels behind it ask for."""
 
     name: str
-    processing_ids: AbstractSet[bytes] = frozenset({b"P"})  # of MSH-11; empty counts as P (C42)
+    processing_ids: frozenset[bytes] = frozenset({b"P"})  # of MSH-11; empty counts as P (C42)
     charset: str = "utf-8"  # where MSH-18 is empty and the bytes are no UTF-8
-    accepted: AbstractSet[bytes] = frozenset()  # MSH-9 as `ZRD^Z01` or `ZRD` that some channel accepts
+    accepted: frozenset[bytes] = frozenset()  # MSH-9 as `ZRD^Z01` or `ZRD` that some channel accepts
     limits: Limits = Limits()
 
 
@@ -44,10 +44,11 @@ def verdict(raw: bytes, msh: Msh, rules: ListenerRules, vt_at: int = -1) -> Verd
         return Verdict("AR", "104", "MSH^1^10")
     if vt_at >= 0:
         return Verdict("AE", "102", located(raw, vt_at, msh.separator))
-    header = _header(msh.type, msh.control_id, msh.encoding[:1], rules.accepted)
+    header = _header(msh, rules.accepted)
     if header.code != "AA":
         return header
-    if (_first(msh.processing, msh) or b"P") not in rules.processing_ids:
+    ids = rules.processing_ids
+    if msh.processing not in ids and (_first(msh.processing, msh) or b"P") not in ids:
         return Verdict("AR", "202", "MSH^1^11")
     return _charset(raw, msh, rules.charset, header.flags)
 
@@ -58,12 +59,17 @@ def _first(value: bytes, msh: Msh) -> bytes:
     return value.partition(encoding[1:2])[0].partition(encoding[:1])[0] if len(encoding) > 1 else value
 
 
-def _header(message_type: bytes, control_id: bytes, mark: bytes, accepted: AbstractSet[bytes]) -> Verdict:
+def _header(msh: Msh, accepted: frozenset[bytes]) -> Verdict:
+    judge = _typed if len(msh.type) <= _USUAL else _judged
+    found = judge(msh.type, msh.encoding[:1], accepted)
+    return found if msh.control_id or found.error == "101" else Verdict("AR", "101", "MSH^1^10")
+
+
+def _judged(message_type: bytes, mark: bytes, accepted: frozenset[bytes]) -> Verdict:
+    """What MSH-9 alone decides."""
     code, event = _split_type(message_type, mark)
     if not code:
         return Verdict("AR", "101", "MSH^1^9")
-    if not control_id:
-        return Verdict("AR", "101", "MSH^1^10")
     error = _unknown(code, event)
     if not error:
         return _ACCEPTED
@@ -71,6 +77,8 @@ def _header(message_type: bytes, control_id: bytes, mark: bytes, accepted: Abstr
         return Verdict("AA", flags=("local_type",))
     return Verdict("AR", error, "MSH^1^9")
 
+
+_typed = lru_cache(maxsize=1024)(_judged)
 
 _ACCEPTED = Verdict("AA")
 
@@ -80,7 +88,6 @@ def _split_type(message_type: bytes, mark: bytes) -> tuple[bytes, bytes]:
     return parts[0], parts[1] if len(parts) > 1 else b""
 
 
-@lru_cache(maxsize=1024)
 def _unknown(code: bytes, event: bytes) -> str:
     """Error 200 for a type that no version of HL7 has, 201 for an event, empty for a known pair."""
     if not (code.isascii() and event.isascii()):
@@ -116,9 +123,9 @@ def _undecodable(raw: bytes, msh: Msh) -> str:
 def _oddities(raw: bytes, msh: Msh) -> tuple[str, ...]:
     """What is not as the standard says and accepted all the same, in fixed words."""
     found = []
-    if _first(msh.version, msh) not in VERSIONS:
+    if msh.version not in VERSIONS and _first(msh.version, msh) not in VERSIONS:
         found.append("version_unknown")
-    if not _DTM.fullmatch(_first(msh.datetime, msh)):
+    if not _DTM.fullmatch(msh.datetime) and not _DTM.fullmatch(_first(msh.datetime, msh)):
         found.append("datetime_odd")
     if b"\n" in raw:
         found.append("lf_line_ends")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from engine.channel.control_ids import SENT
 from engine.channel.outcome import Status
 from engine.channel.ports import Entry, Kind, OutcomeRow, SearchKey
 from engine.channel.search_keys import search_keys
@@ -40,7 +41,7 @@ class Criteria(NamedTuple):
         pairs = (
             (self.patient, ("patient",)),
             (self.accession, ("accession", "filler", "placer")),
-            (self.control_id, ("control_id",)),
+            (self.control_id, ("control_id", SENT)),
         )
         return tuple(pair for pair in pairs if pair[0])
 

@@ -1,6 +1,7 @@
 """Acknowledgements: written in the delimiters and the version of the message they answer, and read from a receiver."""
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from engine.errors import Unreadable
@@ -9,6 +10,7 @@ from engine.hl7.escape import escape
 from engine.hl7.message import Message, Segment
 from engine.hl7.msh import Msh
 
+_SHORT = 1_024  # bytes of an MSH whose answers are remembered
 _LONGEST_ID = 199  # characters of MSA-2 (2.7, ST 1..199)
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _EVENT = re.compile(rb"[A-Za-z0-9]{1,8}")
@@ -57,7 +59,14 @@ def acknowledge(msh: Msh | None, code: str, *, now: str, control_id: str, error:
         error: what was wrong, or None.
     """
     asked = msh if msh is not None else _NO_MSH
-    marks = delimiters_of(b"MSH" + asked.separator + asked.encoding + asked.separator, 0)
+    if error is None and asked.end <= _SHORT and _is_plain(asked.control_id):
+        # a sender's answers differ in three fields only
+        same = asked._replace(datetime=b"", control_id=b"", accept=b"", application=b"", end=0)
+        before, between, after = _around(same, code)
+        return b"".join(
+            (before, now.encode("ascii"), between, control_id.encode("ascii"), after, asked.control_id, b"\r")
+        )
+    marks = _marks(asked)
     version = _version(asked.version)
     segments = [_header(asked, marks, version, now, control_id), _msa(asked, marks, code)]
     if error is not None and version < (2, 5):
@@ -66,6 +75,30 @@ def acknowledge(msh: Msh | None, code: str, *, now: str, control_id: str, error:
     elif error is not None:
         segments.append(_err_from_2_5(error, marks))
     return b"".join(marks.field_byte.join(fields) + b"\r" for fields in segments)
+
+
+def _marks(asked: Msh) -> Delimiters:
+    return delimiters_of(b"MSH" + asked.separator + asked.encoding + asked.separator, 0)
+
+
+def _is_plain(control_id: bytes) -> bool:
+    """Whether MSA-2 is MSH-10 as it stands, and asks for no character set."""
+    return len(control_id) <= _LONGEST_ID and control_id.isascii() and not _CONTROL.search(control_id)
+
+
+@lru_cache(maxsize=512)
+def _around(asked: Msh, code: str) -> tuple[bytes, bytes, bytes]:
+    """What stands before the answer's MSH-7, between it and MSH-10, and between that and MSA-2."""
+    marks = _marks(asked)
+    field = marks.field_byte
+    header = _header(asked, marks, _version(asked.version), "", "")
+    before, between, rest = header[:6], header[7:9], header[10:]
+    msa = b"MSA" + field + code.encode("ascii") + field
+    return (
+        field.join([*before, b""]),
+        field.join([b"", *between, b""]),
+        field.join([b"", *rest]) + b"\r" + msa,
+    )
 
 
 def _version(declared: bytes) -> tuple[int, ...]:

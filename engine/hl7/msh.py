@@ -47,8 +47,7 @@ def scan_msh(raw: bytes) -> Msh:
     fields = raw[start:end].split(separator, 18)
     if len(fields) < 18:
         fields += _NONE
-    _, encoding, app, facility, to_app, to_facility, time, _, kind, control_id, processing, version = fields[:12]
-    return Msh(
-        *(separator, encoding, app, facility, time, kind, control_id, processing, version),
-        *(fields[14], fields[15], fields[17], end, to_app, to_facility),
-    )
+    _, encoding, app, facility, to_app, to_facility, time, _, *others = fields
+    kind, control_id, processing, version, _, _, accept, application, _, charset, *_ = others
+    found = (separator, encoding, app, facility, time, kind, control_id, processing, version, accept, application)
+    return Msh._make((*found, charset, end, to_app, to_facility))

@@ -95,10 +95,10 @@ class Segment:
         raw: bytes | None = fields[field]
         if field == 0:
             raw = self.raw
-        elif self.name == "MSH" and field < 3:
+        elif field < 3 and self.name == "MSH":
             return fields[field].decode("ascii") if component < 2 and subcomponent < 2 and repetition < 2 else None
         elif component or repetition:
-            raw = repetition_of(fields[field], self.delimiters, repetition or 1)
+            raw = repetition_of(fields[field], self.delimiters, repetition)
             raw = None if raw is None else part_of(raw, self.delimiters, component, subcomponent)
         if raw is None:
             return None
@@ -119,7 +119,9 @@ class Segment:
 
 
 def repetition_of(field: bytes, delimiters: Delimiters, repetition: int) -> bytes | None:
-    """The bytes of one repetition; None beyond the last one."""
+    """The bytes of one repetition, the first for 0; None beyond the last one."""
+    if repetition < 2:
+        return field.partition(delimiters.repetition_byte)[0]
     parts = field.split(delimiters.repetition_byte, repetition)
     return parts[repetition - 1] if repetition <= len(parts) else None
 
@@ -128,6 +130,8 @@ def part_of(repetition: bytes, delimiters: Delimiters, component: int, subcompon
     """The bytes of a component or subcomponent (0: not narrowed); None beyond the last separator."""
     if component == 0:
         return repetition
+    if component == 1 and subcomponent == 0:
+        return repetition.partition(delimiters.component_byte)[0]
     parts = repetition.split(delimiters.component_byte, component)
     if component > len(parts):
         return None

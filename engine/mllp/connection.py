@@ -7,6 +7,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from zope.interface import implementer
 
 from engine.mllp.framing import Framed, FrameEvent, Framer
+from engine.mllp.writer import Writer
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
@@ -38,6 +39,7 @@ class MllpConnection(Protocol):
         self.peer = f"{peer.host}:{peer.port}"
         self._wire.setTcpNoDelay(True)
         self._wire.setTcpKeepAlive(True)
+        self._write = Writer(self._wire)
         self._heard = self.listener.seconds()
         self.listener.opened(self)
 
@@ -62,7 +64,7 @@ class MllpConnection(Protocol):
             return
         if reply:
             counters.answered += 1
-            self._wire.write(reply)
+            self._write(reply)
         if self._closing:
             self._close_when_settled()
         elif self._paused and self._waiting <= MAX_WAITING // 2:

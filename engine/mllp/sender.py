@@ -17,6 +17,7 @@ from engine.errors import Unreadable
 from engine.hl7.acknowledge import Ack, read_ack
 from engine.mllp.answer import NoAnswer
 from engine.mllp.framing import SILENCE, Framed, FrameEvent, Framer, frame
+from engine.mllp.writer import Writer
 
 MAX_ANSWER = 64 * 1024
 CONNECT_TIMEOUT = 10.0  # seconds
@@ -200,10 +201,11 @@ class _SenderConnection(Protocol):
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         self._wire.setTcpNoDelay(True)
         self._wire.setTcpKeepAlive(True)
+        self._write = Writer(self._wire)
         self._sender.made(self._attempt, self)
 
     def write(self, body: bytes) -> None:
-        self._wire.write(frame(body))
+        self._write(frame(body))
 
     def abort(self) -> None:
         self._wire.abortConnection()

@@ -94,8 +94,11 @@ def persons(message: Message) -> Iterator[Person]:
 
 def said(segment: Segment | None, field: int, component: int = 1) -> str:
     """What a place says, without blanks at its ends; absent, empty and deleted (`""`) say nothing."""
-    raw = segment.raw_field(field) if segment is not None else None
-    if segment is None or not raw:
+    if segment is None:
+        return ""
+    fields = segment.fields
+    raw = fields[field] if field < len(fields) else b""
+    if not raw:
         return ""
     if raw.isalnum():  # ASCII letters and digits: neither separators nor escapes
         return raw.decode("ascii") if component < 2 else ""

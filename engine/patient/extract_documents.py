@@ -122,7 +122,7 @@ def _fact(source: Source, segment: Segment, code: Coded, body: _Text, *, path: s
 
 def _joined(lines: Sequence[tuple[int, Segment]], obr_status: str) -> _Text:
     texts: list[str] = []
-    flags: list[str] = []
+    unread: list[tuple[str, str]] = []
     counted: list[str] = []
     for position, obx in lines:
         status = stricter(obr_status, said(obx, 11).upper())
@@ -132,12 +132,14 @@ def _joined(lines: Sequence[tuple[int, Segment]], obr_status: str) -> _Text:
         if said(obx, 2).upper() in _ENCAPSULATED:
             text = _decoded(obx)
             if text is None:
-                flags.append(f"document_not_read OBX[{position}]-5")
+                unread.append((said(obx, 2).upper(), f"document_not_read OBX[{position}]-5"))
             else:
                 texts.append(text)
         else:
             texts += [(part.get() or "").rstrip() for part in obx.repetitions(5)]
     text = "\n".join(line for text in texts for line in text.split("\n") if not is_own_line(line))
+    # a pointer (RP) beside the report's own words names its images or its source; alone it is all there is
+    flags = [flag for kind, flag in unread if kind != "RP" or not text.strip()]
     if len(text) > _LONGEST:
         text, flags = text[:_LONGEST], [*flags, f"document_cut OBX[{lines[0][0]}]-5"]
     return _Text("" if text.strip() in {"", '""'} else text, flags, _status(counted))

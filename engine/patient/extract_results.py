@@ -16,6 +16,7 @@ _STRICT["R"] = _STRICT["P"]
 _REPORT = frozenset("SIRPFCX")  # OBR-25 (table 0123) where it says what OBX-11 (table 0085) says as well
 _RETRACTED = frozenset("DWX")
 _PREGNANT = frozenset({"LA15173-0", "77386006"})
+_CODED_WORDS = (2, 1, 5, 4, 9)  # of a CWE: text, code, alternate text and code, the original text of what has no code
 _NOT_PREGNANT = frozenset({"LA26683-5", "60001007"})
 
 
@@ -155,8 +156,8 @@ def value_of(obx: Segment) -> tuple[str, float | None, str]:
         return '""', None, ""
     kind = said(obx, 2).upper()
     if kind in {"CE", "CWE", "CNE", "CF"}:
-        parts = (part.get(2) or part.get(1) or part.get(5) or part.get(4) or "" for part in obx.repetitions(5))
-        return ", ".join(filter(None, parts)), None, ""
+        parts = (filter(None, map(part.get, _CODED_WORDS)) for part in obx.repetitions(5))
+        return ", ".join(filter(None, (next(words, "") for words in parts))), None, ""
     if kind == "SN":
         words = "".join(said(obx, 5, component) for component in range(1, 5))
     elif obx.delimiters.repetition_byte in raw:

@@ -50,15 +50,19 @@ def _part(text: str) -> str:
 
 
 def identifiers(pid: Segment | None, authority: str, strip_zeros: bool = False) -> list[Identifier]:  # noqa: FBT001, FBT002 -- a setting of the listener
-    """Every identifier of PID-3, else the one of PID-2 (a legacy of 2.2), in the order sent and each once.
+    """Every identifier of PID-3, else of PID-2, else of PID-4 (both a legacy of 2.2), in the order sent and each once.
 
-    `authority` stands in where PID-3.4 names none. The check digit (PID-3.2, .3) is no part of an identifier (T22).
+    `authority` stands in where PID-3.4 names none; an alternate number (PID-4) must name its own, since it may be anybody's.
+    The check digit (PID-3.2, .3) is no part of an identifier (T22).
     """
     if pid is None:
         return []
     found = [_identifier(repetition, authority, strip_zeros) for repetition in pid.repetitions(3)]
     if not any(found):
         found = [_identifier(repetition, authority, strip_zeros) for repetition in pid.repetitions(2)]
+    if not any(found):
+        alternate = (_identifier(repetition, "", strip_zeros) for repetition in pid.repetitions(4))
+        found = [identifier for identifier in alternate if identifier is not None and identifier.authority]
     return list(dict.fromkeys(identifier for identifier in found if identifier is not None))
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from engine.patient.coverage import Span
-from engine.relevance.case import Case
+from engine.patient.fact import Fact
+from engine.relevance.case import Case, seen
 from engine.relevance.dates import clock, day
 from engine.relevance.durations import spoken
 
@@ -35,6 +36,7 @@ class Heard(NamedTuple):
     covers: bool
     delayed_since: int
     silent: bool
+    last: Fact | None = None  # the newest number before the window, so that nobody thinks there never was one
 
 
 def heard(case: Case, kind: str, window: int, silence: Silence) -> Heard | None:
@@ -53,10 +55,11 @@ def heard(case: Case, kind: str, window: int, silence: Silence) -> Heard | None:
 def absence_line(case: Case, name: str, window: int, said: Heard) -> str:
     """The sentence: `no INR in 30 d`, or why nothing can be claimed."""
     feed = FEEDS.get(said.kind, said.kind)
+    last = f", last {said.last.value_text} ({day(seen(said.last), case)})" if said.last else ""
     if said.covers:
-        return f"no {name} in {spoken(window)} ({feed} feed heard {clock(said.span.last, case)})"
+        return f"no {name} in {spoken(window)}{last} ({feed} feed heard {clock(said.span.last, case)})"
     if said.delayed_since:
-        return f"{name} not known; results delayed since {clock(said.delayed_since, case)}"
+        return f"{name} not known{last}; results delayed since {clock(said.delayed_since, case)}"
     if said.silent:
-        return f"{name} not known; {feed} silent since {clock(said.span.last, case)}"
-    return f"no {name} received ({feed} feed since {day(said.span.first, case)})"
+        return f"{name} not known{last}; {feed} silent since {clock(said.span.last, case)}"
+    return f"no {'recent ' if last else ''}{name} received{last} ({feed} feed since {day(said.span.first, case)})"

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from engine.order.order import Exam
+from engine.patient.concept_measures import folded_unit
 from engine.patient.context import PatientContext
 from engine.patient.fact import Fact
 
@@ -93,10 +94,10 @@ class Case:
 
     def earlier(self, fact: Fact) -> tuple[Fact, ...]:
         """Older plain numbers of the same measure (concept, code, unit), newest first, one of each result."""
-        keys = {fact.key}
+        keys, unit = {fact.key}, folded_unit(fact.unit)
         older = []
         for past in self._context.history(fact.concept):
-            same = past.unit == fact.unit and past.code == fact.code and past.certainty not in _NOT_STATED
+            same = folded_unit(past.unit) == unit and past.code == fact.code and past.certainty not in _NOT_STATED
             if same and past.key not in keys and past.value is not None and not past.comparator:
                 keys.add(past.key)
                 if seen(past) < seen(fact) and not self._hides(past):

@@ -4,16 +4,15 @@ A closed set, so that a rule file cannot run code; each condition says in words 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
+from engine.patient.concept_measures import folded_unit
 from engine.patient.fact import Fact
 from engine.relevance.allergy import reactions, severity
 from engine.relevance.case import Case, Hit, ended, seen
 from engine.relevance.compiled import Check
 from engine.relevance.durations import spoken
 
-_FOLDED = str.maketrans("", "", " {}_[]")
 _POSITIVE = frozenset({"POS", "POSITIVE", "DETECTED", "REACTIVE", "PRESENT", "+", "PREGNANT", "YES"})
 _NEGATIVE = frozenset({"NEG", "NEGATIVE", "NOT DETECTED", "NON REACTIVE", "NONREACTIVE", "ABSENT", "-", "NO"})
 _WORST = ("severe", "moderate", "", "mild")  # unknown is worse than mild
@@ -89,7 +88,7 @@ class Rise(NamedTuple):
         if latest.value is None or past.value is None:
             return False
         apart = seen(latest) - seen(past)
-        amount = next((by for unit, by in self.by.items() if _folded(unit) == _folded(latest.unit)), None)
+        amount = next((by for unit, by in self.by.items() if folded_unit(unit) == folded_unit(latest.unit)), None)
         if amount is not None and apart <= self.within and latest.value - past.value >= amount - _TINY:
             return True
         return apart <= self.ratio_within and past.value > 0 and latest.value / past.value >= self.ratio - _TINY
@@ -225,9 +224,4 @@ def _one_of(group: list[Fact]) -> Hit:
 
 
 def _in_unit(fact: Fact, units: tuple[str, ...]) -> bool:
-    return not units or not fact.unit or _folded(fact.unit) in {_folded(unit) for unit in units}
-
-
-@lru_cache(maxsize=1024)
-def _folded(unit: str) -> str:
-    return unit.translate(_FOLDED).lower()
+    return not units or not fact.unit or folded_unit(fact.unit) in {folded_unit(unit) for unit in units}

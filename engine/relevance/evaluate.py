@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from engine.errors import StepError
+from engine.patient.fact import Fact
 from engine.relevance.absence import Heard, Silence, heard
 from engine.relevance.case import Case, Hit, seen
 from engine.relevance.compiled import Check, ExamMatch, Missing, Rule, RuleSet, unknown_kind
@@ -91,10 +92,17 @@ def _absent(rule: Rule, check: Check, missing: Missing, case: Case, silence: Sil
     said = heard(case, check.kinds[0], missing.window, silence)
     if said is None:
         return []
+    said = said._replace(last=_before(check, case, missing.window))
     if said.covers:
         return [Finding(rule, check, missing.severity, "missing", None, missing, said)]
     severity = "I" if missing.severity == "S" else missing.severity  # never safety by itself (D13)
     return [Finding(rule, check, severity, "unknown", None, missing, said)]
+
+
+def _before(check: Check, case: Case, window: int) -> Fact | None:
+    """The newest number of the check's concepts before the window."""
+    numbers = (fact for fact in case.facts(check.concepts, check.kinds) if fact.value is not None)
+    return next((fact for fact in numbers if not case.within(fact, window)), None)
 
 
 def rank(findings: Iterable[Finding], order_text: str) -> tuple[Finding, ...]:

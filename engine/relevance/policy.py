@@ -21,7 +21,7 @@ class _Model(BaseModel):
 class Withhold(_Model):
     """Orders that leave as they came: test and training messages (MSH-11), persons marked in PV1-16."""
 
-    processing: tuple[str, ...] = ("T", "D")
+    processing: tuple[str, ...] = ("T", "D", "N")
     vip: Literal["any", "listed", "never"] = "any"
     vip_listed: tuple[str, ...] = ()  # with `listed`: only these
     vip_except: tuple[str, ...] = ()  # with `any`: but these

@@ -107,6 +107,7 @@ class Origin(NamedTuple):
     prefer: tuple[str, ...]  # identifier types in order of preference, ("MR", "PI")
     strip_zeros: bool
     zone: str  # IANA zone of times without an offset
+    own: bool = False  # the message carries an MSH-10 under which we sent it: no evidence of anything (D13c)
 
 
 class Draft(NamedTuple):

@@ -51,7 +51,7 @@ kinds: [allergy, problem]          # all kinds where nothing is written
         Raises StepError for a message that names no patient: its facts would be nobody's.
         """
         message, origin = draft.message, draft.origin
-        flags = _own_words(message)
+        flags = ("own_words MSH-10",) if origin.own else _own_words(message)
         if flags:
             return draft._replace(flags=(*draft.flags, *flags))
         found: list[effects.Effect] = []

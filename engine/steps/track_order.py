@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from engine.errors import StepError
 from engine.hl7.groups import OrderGroup, order_groups
+from engine.hl7.message import Message, Segment
 from engine.order.exam import LOINC, classify
 from engine.order.lifecycle import state_of
 from engine.order.order import Exam, Order
@@ -100,9 +101,10 @@ def _order(draft: Draft, group: OrderGroup, exam: Exam) -> Order:
     if not number:
         raise StepError("track_order", "OBR-18", _NO_NUMBER)
     origin, message, detail, order = draft.origin, draft.message, group.detail, control(group)
-    who = pick_identifier(message.first("PID"), origin.authority, origin.prefer, origin.strip_zeros)
+    who = pick_identifier(_last(message, "PID", group), origin.authority, origin.prefer, origin.strip_zeros)
     if who is None:
         raise StepError("track_order", "PID-3", "no identifier of the patient; one is wanted")
+    visit = _last(message, "PV1", group)
     wish = said(order.get(1) if order else None)
     status = said(order.get(5, 1) if order else None)
     return Order(
@@ -111,7 +113,7 @@ def _order(draft: Draft, group: OrderGroup, exam: Exam) -> Order:
         accession=accession(group),
         placer=placer(group),
         filler=filler(group),
-        visit=said(message.get("PV1-19.1")),
+        visit=said(visit.get(19, 1) if visit else None),
         control=wish,
         order_status=status,
         state=state_of(wish, status),
@@ -125,6 +127,12 @@ def _order(draft: Draft, group: OrderGroup, exam: Exam) -> Order:
         received=origin.received,
         listener=origin.listener,
     )
+
+
+def _last(message: Message, name: str, group: OrderGroup) -> Segment | None:
+    """The segment of this name before the group: what names several patients orders for each of them."""
+    before = [segment for segment in message.all(name) if segment.index < group.start]
+    return before[-1] if before else message.first(name)
 
 
 def _joined(one: Order, other: Order) -> Order:

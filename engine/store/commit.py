@@ -13,7 +13,7 @@ from engine.order.order import Order
 from engine.patient.fact import Fact
 from engine.store.outbox import OutboxWriter
 from engine.store.outcomes import OutcomeWriter
-from engine.store.sql import Inserts, Lookups, fetch, ignore, replace, text_of
+from engine.store.sql import Inserts, Lookups, fetch, ignore, replace, run, text_of
 from engine.store.tables import (
     coverage,
     cursors,
@@ -122,7 +122,7 @@ class CommitWriter:
             if c.position < known:
                 raise StoreRefused(f"cursor {c.name}/{c.partition} would move back")
             parameters = (c.position, c.state, c.reason, c.failures, c.name, c.partition, known)
-            if self._connection.exec_driver_sql(_MOVE, parameters).rowcount != 1:
+            if run(self._connection, _MOVE, parameters) != 1:
                 raise StoreBroken(f"cursor {c.name}/{c.partition} was moved by another writer")
 
     def _patients(self, batch: Commit) -> dict[str, int]:
@@ -143,6 +143,6 @@ class CommitWriter:
         _JOBS.run(self._connection, [job[1:] for job in jobs if not job.id])
         for job in jobs:
             if job.id:
-                self._connection.exec_driver_sql(_JOB_TRIED, (job.tries, job.id))
+                run(self._connection, _JOB_TRIED, (job.tries, job.id))
         for number in done:
-            self._connection.exec_driver_sql(_JOB_DONE, (number,))
+            run(self._connection, _JOB_DONE, (number,))

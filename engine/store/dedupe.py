@@ -3,23 +3,22 @@
 A tree over random hashes would make every message write a page of its own: 4 KB into the log for 20 bytes. So:
 - the newest 16,384 hashes live in memory; the entries themselves carry them (`entries.h`), so a restart reads them back;
 - when that many have come they are written as one *run*, in order of hash, so that pages are filled one after another;
-- each run has a *plane*, a Bloom filter of 64 KiB; a hash is looked up only in the runs whose plane says "perhaps",
-  which for a new message is none of the 60 runs of a million entries 19 times in 20;
+- each run has a *plane*, a Bloom filter of 64 KiB (`planes.py`); a hash is looked up only in the runs whose plane says
+  "perhaps", which for a new message is none of the 60 runs of a million entries 19 times in 20;
 - a run whose newest entry is older than 7 days is dropped whole.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, delete, func, select
 
+from engine.store.planes import Planes, plane_of
 from engine.store.rules import DUPLICATE_KNOWN
 from engine.store.sql import ZERO, Inserts, fetch, text_of
 from engine.store.tables import dedupe, dedupe_runs, entries
 
 RUN = 16_384  # hashes of a run
-_PLANE_BITS = 19  # 2**19 bits: 9 % of them are set by 16,384 hashes with three bits each
-_MASK = (1 << _PLANE_BITS) - 1
 
 _RUNS = text_of(select(dedupe_runs.c.run, dedupe_runs.c.plane).order_by(dedupe_runs.c.run))
 _SEALED = text_of(select(func.coalesce(func.max(dedupe_runs.c.last), ZERO)))
@@ -45,30 +44,17 @@ def hash_of(listener: str, identity: bytes) -> int:
     return int.from_bytes(digest[:8], "little", signed=True)
 
 
-def plane_of(hashes: Sequence[int]) -> bytes:
-    """The Bloom filter of a run."""
-    plane = bytearray(1 << (_PLANE_BITS - 3))
-    for h in hashes:
-        for bit in _bits(h):
-            plane[bit >> 3] |= 1 << (bit & 7)
-    return bytes(plane)
-
-
-def _bits(h: int) -> tuple[int, int, int]:
-    return h & _MASK, (h >> 20) & _MASK, (h >> 40) & _MASK
-
-
 class Dedupe:
     """Positions by hash. Everything happens on the writer's connection, in its transactions."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._planes: list[tuple[int, bytes]] = [(run, plane) for run, plane in fetch(connection, _RUNS)]
+        self._planes = Planes((run, plane) for run, plane in fetch(connection, _RUNS))
         ((sealed,),) = fetch(connection, _SEALED)
         self._recent: dict[int, list[int]] = {}
         self._waiting: list[tuple[int, int]] = []  # (h, position) of no run yet, in order of position
         self._added = 0  # in this transaction
-        self._sealing: list[tuple[int, bytes]] = []  # the planes as they will be after the seal's commit
+        self._sealing: tuple[set[int], int, bytes] = (set(), 0, b"")  # runs that go, the new one and its plane
         for h, position in fetch(connection, _UNSEALED, (sealed,)):
             self.add(h, position)
         self._added = 0
@@ -93,24 +79,15 @@ class Dedupe:
     def find(self, hashes: Sequence[int]) -> dict[int, list[int]]:
         """Positions of those hashes that were seen before, oldest first; a position may be a false friend's."""
         found: dict[int, list[int]] = {}
-        recent = self._recent
-        planes = self._planes
+        recent, perhaps = self._recent, self._planes.perhaps
         for h in hashes:
-            bit = h & _MASK
-            byte, mask = bit >> 3, 1 << (bit & 7)
-            perhaps = [item for item in planes if item[1][byte] & mask]
-            earlier = list(self._in_runs(h, perhaps)) if perhaps else []
+            runs = perhaps(h)
+            earlier = [n for run in runs for (n,) in fetch(self._connection, _FIND, (run, h))] if runs else []
             if h in recent:
                 earlier += recent[h]
             if earlier:
                 found[h] = earlier
         return found
-
-    def _in_runs(self, h: int, perhaps: list[tuple[int, bytes]]) -> Iterator[int]:
-        _, second, third = _bits(h)
-        for run, plane in perhaps:
-            if plane[second >> 3] & 1 << (second & 7) and plane[third >> 3] & 1 << (third & 7):
-                yield from (n for (n,) in fetch(self._connection, _FIND, (run, h)))
 
     def due(self, slack: int = 0) -> bool:
         """Whether a run is full."""
@@ -126,13 +103,13 @@ class Dedupe:
         ((newest,),) = fetch(self._connection, _NEWEST, (last,)) or ((0,),)
         expired = {run for (run,) in fetch(self._connection, _EXPIRED, (newest - DUPLICATE_KNOWN,))}
         for run in expired:
-            self._connection.exec_driver_sql(_DROP_HASHES, (run,))
-            self._connection.exec_driver_sql(_DROP_RUN, (run,))
-        run = max((run for run, _ in self._planes), default=0) + 1
+            run(self._connection, _DROP_HASHES, (run,))
+            run(self._connection, _DROP_RUN, (run,))
+        run = self._planes.newest + 1
         plane = plane_of([h for h, _ in rows])
         _INSERT.run(self._connection, [(run, h, n) for h, n in sorted(rows)])
         _INSERT_RUN.run(self._connection, [(run, last, newest, plane)])
-        self._sealing = [item for item in self._planes if item[0] not in expired] + [(run, plane)]
+        self._sealing = expired, run, plane
 
     def sealed(self) -> None:
         """The run is on disk: forget its hashes, and the planes of runs that were dropped."""
@@ -142,4 +119,6 @@ class Dedupe:
             if not positions:
                 del self._recent[h]
         del self._waiting[:RUN]
-        self._planes = self._sealing
+        expired, run, plane = self._sealing
+        self._planes.drop(expired)
+        self._planes.add(run, plane)

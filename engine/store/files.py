@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, MetaData, Table
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, Retryable
 from engine.store import tables
 from engine.store.sql import Inserts, fetch
 
@@ -38,7 +38,7 @@ class FileLock:
     """The one writer's hold on `<file>.lock`; the system drops it when the process ends."""
 
     def __init__(self, path: Path) -> None:
-        """Take the lock. Raises ConfigError when another process, or another part of this one, has it."""
+        """Take the lock. Raises Retryable while another process, or another part of this one, has it."""
         self._fd = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -46,7 +46,7 @@ class FileLock:
             holder = os.pread(self._fd, 20, 0).decode("ascii", "replace").strip()
             os.close(self._fd)
             told = f"process {holder}" if holder.isdigit() else "another process"
-            raise ConfigError(f"{path} is being written by {told}; only one engine may use a data folder") from None
+            raise Retryable(f"{path} is being written by {told}; only one engine may use a data folder") from None
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
 

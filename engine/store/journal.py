@@ -129,7 +129,7 @@ class SqlJournal(JournalReader):
 def open_journal(path: Path, partitions: int = 1) -> SqlJournal:
     """Open journal.db to write it; it is made when it is not there.
 
-    Raises ConfigError when another engine has it, or when it was made with another number of partitions.
+    Raises Retryable while another process writes it, ConfigError when it was made with another number of partitions.
     """
     if partitions < 1:
         raise ConfigError(f"a journal has at least one partition, not {partitions}")

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, or_, select
 
@@ -11,7 +11,7 @@ from engine.errors import StoreRefused
 from engine.store.bodies import Packer
 from engine.store.dedupe import Dedupe, hash_of
 from engine.store.rules import DUPLICATE_KNOWN
-from engine.store.sql import ZERO, Inserts, Lookups, Row, fetch, limited, text_of
+from engine.store.sql import ZERO, Inserts, Lookups, Row, driver, fetch, limited, text_of
 from engine.store.tables import entries
 from engine.store.words import WordReader, WordWriter
 
@@ -137,15 +137,15 @@ class LogReaderSql:
     def read(self, partition: int, after: int, limit: int, max_bytes: int) -> list[Entry]:
         parameters = (after, limit) if self.partitions == 1 else (after, partition, limit)
         statement = self._all if self.partitions == 1 else self._other if partition else self._zero
-        result = self._connection.exec_driver_sql(statement, parameters)
+        cursor = driver(self._connection).execute(statement, parameters)
         found: list[Entry] = []
         size = 0
-        for row in cast("Any", result.cursor):
+        for row in cursor:
             found.append(self._entry(row))
             size += len(found[-1].body)
             if size >= max_bytes:
                 break
-        result.close()
+        cursor.close()
         return found
 
     def entry(self, position: int) -> Entry | None:

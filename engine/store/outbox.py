@@ -6,7 +6,7 @@ from sqlalchemy import Connection, bindparam, delete, select
 
 from engine.channel.ports import Outgoing, Queued
 from engine.store.bodies import Packer
-from engine.store.sql import Inserts, Lookups, Row, fetch, limited, replace, text_of
+from engine.store.sql import Inserts, Lookups, Row, fetch, limited, replace, run, text_of
 from engine.store.tables import SEQ_BITS, outbox, outbox_tail
 from engine.store.words import WordReader, WordWriter
 
@@ -72,7 +72,7 @@ class OutboxWriter:
         first = number << SEQ_BITS
         places = fetch(self._connection, _OLDEST, (first, first | min(upto, _SEQ), limit))
         if places:
-            self._connection.exec_driver_sql(_TRIM, (first, places[-1][0]))
+            run(self._connection, _TRIM, (first, places[-1][0]))
         return len(places)
 
     def _tails(self) -> list[Row]:

@@ -1,6 +1,7 @@
-"""Statements compiled once, and run as text with flat tuples: what the hot transactions need of SQLAlchemy.
+"""Statements that SQLAlchemy compiles once, and that run as text with flat tuples on the driver's own connection.
 
-A multi-row INSERT is one call into SQLite for up to 64 rows, because each call gives up the interpreter's lock and has
+SQLAlchemy's way of running a statement costs more than the small statements of the hot transactions themselves, so
+`run` and `fetch` go past it; what the driver raises is named by `engine.store.sqlite.named_errors`. A multi-row INSERT is one call into SQLite for up to 64 rows, because each call gives up the interpreter's lock and has
 to win it back from the thread that serves the network.
 """
 
@@ -97,7 +98,7 @@ class Inserts:
             chunk = rows[start : start + size]
             ordered = chunk if self._order is None else map(self._order, chunk)
             flat = tuple([value for row in ordered for value in row])
-            changed += connection.exec_driver_sql(self._text(size), flat).rowcount
+            changed += run(connection, self._text(size), flat)
         return changed
 
 
@@ -125,12 +126,20 @@ def chunks(count: int, sizes: Sequence[int] = _CHUNKS) -> Iterator[tuple[int, in
             start += size
 
 
+def run(connection: Connection, text: str, parameters: Sequence[Any] = ()) -> int:
+    """Run a statement that returns no rows; returns how many rows it changed."""
+    changed: int = driver(connection).execute(text, parameters).rowcount
+    return changed
+
+
 def fetch(connection: Connection, text: str, parameters: Sequence[Any] = ()) -> list[Row]:
-    """All rows as plain tuples, past SQLAlchemy's row objects."""
-    result = connection.exec_driver_sql(text, tuple(parameters))
-    rows = cast("Any", result.cursor).fetchall()
-    result.close()
-    return cast("list[Row]", rows)
+    """All rows as plain tuples."""
+    return cast("list[Row]", driver(connection).execute(text, parameters).fetchall())
+
+
+def driver(connection: Connection) -> Any:
+    """The driver's connection under SQLAlchemy's."""
+    return connection.connection.driver_connection
 
 
 class Lookups:

@@ -19,7 +19,7 @@ from sqlalchemy.pool import StaticPool
 
 from engine.errors import BackstoryError, ConfigError, Retryable, StoreBroken, StoreRefused
 from engine.store.files import FileKind, FileLock, prepare
-from engine.store.sql import fetch
+from engine.store.sql import driver, fetch
 from engine.store.tables import JOURNAL, STORE
 
 _BUSY = 2_000  # milliseconds a statement waits for a lock
@@ -72,7 +72,8 @@ class WriterFile:
         path: the database; made when it is not there.
         kind: which of the two files it is.
 
-    Raises ConfigError when the file is locked, foreign or newer; Retryable and StoreBroken as `named_errors`.
+    Raises ConfigError when the file is foreign or newer, Retryable while another process writes it; Retryable and
+    StoreBroken as `named_errors`.
     """
 
     def __init__(self, path: Path, kind: FileKind) -> None:
@@ -95,12 +96,13 @@ class WriterFile:
             if self._commits % _LOOK_EVERY == 0:
                 self._checkpoint(_CHECKPOINT_AT_ONCE)
             self._commits += 1
+            raw = driver(self.connection)
             try:
-                self.connection.exec_driver_sql("BEGIN IMMEDIATE")
+                raw.execute("BEGIN IMMEDIATE")
                 yield self.connection
-                self.connection.commit()
+                raw.commit()
             except BaseException:
-                self.connection.rollback()
+                raw.rollback()
                 raise
 
     def checkpoint(self) -> None:

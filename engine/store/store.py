@@ -163,7 +163,7 @@ class SqlStore(SqlStoreReader):
 def open_store(path: Path) -> SqlStore:
     """Open store.db to write it; it is made when it is not there.
 
-    Raises ConfigError when another engine has it.
+    Raises Retryable while another process writes it, ConfigError when it is no store of this engine.
     """
     file = WriterFile(path, STORE)
     try:

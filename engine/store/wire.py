@@ -7,7 +7,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from engine.channel.ports import Attempt, Decision, Lane, LaneState, Parked
 from engine.errors import StoreRefused
-from engine.store.sql import Inserts, Row, fetch, ignore, limited, many, replace, text_of
+from engine.store.sql import Inserts, Row, fetch, ignore, limited, many, replace, run, text_of
 from engine.store.tables import attempts, journal_commands, lanes, parked
 from engine.store.words import WordReader, WordWriter
 
@@ -66,14 +66,14 @@ class WireWriterSql:
 
     def unpark(self, destination: str, key: str) -> None:
         self.flush()
-        self._connection.exec_driver_sql(_UNPARK, (1, key, destination))
+        run(self._connection, _UNPARK, (1, key, destination))
 
     def parked_decided(self, attempt: Attempt) -> None:
         self._note(attempt)
         if attempt.decision is Decision.PARKED:
             self._set_aside(attempt)
         elif attempt.decision is not Decision.RETRY:
-            self._connection.exec_driver_sql(_TAKE, (self._id(attempt[:2]), attempt.seq))
+            run(self._connection, _TAKE, (self._id(attempt[:2]), attempt.seq))
 
     def command(self, command_id: str) -> None:
         _COMMANDS.run(self._connection, [(command_id,)])

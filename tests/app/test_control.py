@@ -87,6 +87,25 @@ def test_a_hint_to_nobody_is_dropped(run: Path) -> None:
     second.close()
 
 
+def test_the_end_of_a_process_leaves_its_successors_sockets(run: Path) -> None:
+    """The next engine has begun before the last one's processes have ended: hints and commands reach the next one."""
+    path, answering = run / "worker.hint", run / "worker.sock"
+    first, first_server = HintReceiver(path), ControlServer(answering, lambda _: {"who": 1})
+    second, second_server = HintReceiver(path), ControlServer(answering, lambda _: {"who": 2})
+    first_server.start()
+    second_server.start()
+    first.close()
+    first_server.close()
+    sender = HintSender(path)
+    assert sender.send()
+    assert second.drain() == 1
+    assert call(answering, "status") == {"who": 2}
+    sender.close()
+    second.close()
+    second_server.close()
+    assert list(run.iterdir()) == []
+
+
 def test_a_full_queue_drops_hints_and_never_waits(run: Path) -> None:
     """One is enough."""
     receiver, sender = HintReceiver(run / "worker.hint"), HintSender(run / "worker.hint")

@@ -5,7 +5,7 @@ from twisted.internet.task import Clock
 from engine.app import intake
 from engine.app.events import ConnectionClosed, DuplicateReceived, MessageRefused
 from engine.app.intake import Listeners
-from engine.app.journal_thread import Intake, Unjudged
+from engine.app.journal_items import Intake, Unjudged
 from engine.channel.receive import ListenerRules, receive
 from engine.hl7.acknowledge import read_ack
 from engine.mllp.framing import frame

@@ -7,7 +7,9 @@ from queue import SimpleQueue
 
 import pytest
 
-from engine.app.journal_thread import Act, Intake, JournalThread, Settle, Unjudged, told
+from engine.app import journal_thread
+from engine.app.journal_items import Act, Intake, Settle, Unjudged, told
+from engine.app.journal_thread import JournalThread
 from engine.channel.deliver import Decided
 from engine.channel.ports import Attempt, Decision, Kind, Lane, Received
 from engine.channel.receive import ListenerRules, judge
@@ -140,6 +142,33 @@ def test_nothing_is_answered_before_the_commit(journal, outside, thread):
     assert journal.commits == 2
 
 
+def test_who_was_answered_together_shares_the_next_commit(journal, outside, thread, monkeypatch):
+    """The second of two senders is waited for, a moment only; a lone sender is never made to wait for anybody."""
+    monkeypatch.setattr(journal_thread, "TURNAROUND", SOON)
+    pauses = []
+    late = [intake("b", "C4")]
+
+    def sleep(seconds):
+        pauses.append(seconds)
+        if late:
+            thread.put(late.pop())
+
+    thread.put(intake("a", "C1"))
+    thread.put(intake("b", "C2"))
+    thread.start()
+    assert len(outside.next()[1].intakes) == 2
+    monkeypatch.setattr(journal_thread.time, "sleep", sleep)
+    thread.put(intake("a", "C3"))
+    assert [taken.asker for taken in outside.next()[1].intakes] == ["a", "b"]
+    assert len(pauses) == 1
+    thread.put(intake("a", "C5"))
+    assert [taken.asker for taken in outside.next()[1].intakes] == ["a"]
+    assert len(pauses) == 1 + len(journal_thread.GATHER)
+    thread.put(intake("a", "C6"))
+    assert [taken.asker for taken in outside.next()[1].intakes] == ["a"]
+    assert len(pauses) == 1 + len(journal_thread.GATHER)
+
+
 def test_the_start_says_what_was_left(outside):
     """Lanes and parked rows as the last process left them."""
     journal = Journal()
@@ -162,6 +191,29 @@ def test_a_journal_that_does_not_open_is_told(outside):
     thread.start()
     with pytest.raises(StoreBroken):
         thread.opened.result(SOON)
+
+
+def test_a_journal_that_is_taken_is_waited_for(outside, monkeypatch):
+    """The process before us may not have ended yet; after a while whoever waits gets the reason."""
+    answers = [Retryable("journal.db is being written")] * 3 + [Journal()]
+
+    def taken():
+        answer = answers.pop(0)
+        if isinstance(answer, Retryable):
+            raise answer
+        return answer
+
+    thread = JournalThread(taken, outside)
+    thread.start()
+    assert thread.opened.result(SOON) == ([], [])
+    assert thread.stop(SOON)
+    monkeypatch.setattr(journal_thread, "OPENING", 0.0)
+    answers.extend([Retryable("journal.db is being written")] * 2)
+    thread = JournalThread(taken, outside)
+    thread.start()
+    with pytest.raises(Retryable):
+        thread.opened.result(SOON)
+    assert len(answers) == 1
 
 
 def test_a_full_disk_refuses_frames_and_keeps_decisions(journal, outside, thread):

@@ -19,6 +19,7 @@ from engine.mllp.framing import frame
 from engine.store.journal import read_journal
 from engine.store.store import open_store
 
+HOOKS = Path(__file__).parents[1] / "e2e" / "hooks"
 SOON = 20.0  # seconds that a process may take on a busy machine
 
 
@@ -183,9 +184,11 @@ def test_it_stops_in_order_on_sigterm_and_survives_kill(start):
     assert again.ended() == (0, "")
 
 
-def test_a_second_process_on_the_same_files_is_refused(start):
+def test_a_second_process_on_the_same_files_is_refused(start, monkeypatch):
     """The lock of the journal: one clear line, status 1, and the first one goes on."""
     engine = start().ready()
+    monkeypatch.setenv("PYTHONPATH", str(HOOKS))
+    monkeypatch.setenv("BACKSTORY_TEST_HOOKS", "impatient=0")
     status, error = start().ended()
     assert status == 1
     assert error.startswith("backstory network: ")

@@ -148,9 +148,9 @@ def body_of(one: One) -> bytes:
             for n, (code, text, _, unit, normal) in enumerate(analytes_of(one), 1)
         )
         return header(one, "LAB", "ORU^R01^ORU_R01", "2.5.1") + pid(one) + (obr + obx).encode()
-    code, text, *_ = EXAMS[one.number % 2]
+    code, text, modality, *_ = EXAMS[one.number % 2]
     orc = f"ORC|NW|P{one.number}|F{one.number}||SC||^^^{one.stamp.decode()}^^R||{one.stamp.decode()}|CLERK||1234^ATTEND^ANNA\r"
-    obr = f"OBR|1|P{one.number}|F{one.number}|{code}^{text}^L|||||||||||||1234^ATTEND^ANNA||A{one.number}|||||CT|||^^^{one.stamp.decode()}^^R\r"
+    obr = f"OBR|1|P{one.number}|F{one.number}|{code}^{text}^L||||||||||||1234^ATTEND^ANNA||A{one.number}||||||{modality}|||^^^{one.stamp.decode()}^^R\r"
     note = "NTE|1|P|Pain in the right lower quadrant since two days, fever, rebound; appendicitis?\r"
     zds = f"ZDS|1.2.840.99999.{one.number}^RIS^APPLICATION^DICOM\r"
     return header(one, "RIS", "ORM^O01", "2.3.1") + pid(one) + (orc + obr + note + zds).encode()
@@ -213,6 +213,7 @@ def keys_of(one: One) -> list[SearchKey]:
     if one.feed == "ORM":
         found = (("accession", "A"), ("placer", "P"), ("filler", "F"))
         keys += [SearchKey(kind, f"{letter}{one.number}", one.number) for kind, letter in found]
+        keys.append(SearchKey("sent", f"B{one.number:019}", one.number))
     return keys
 
 

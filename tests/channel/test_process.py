@@ -63,6 +63,7 @@ class Bench:
         kind: Kind = Kind.MESSAGE,
         answer="AA",
         charset: str = "utf-8",
+        flags="",
     ) -> None:
         with self.journal.transaction() as tx:
             tx.log.append(
@@ -75,7 +76,7 @@ class Bench:
                         charset,
                         kind,
                         answer,
-                        "",
+                        flags,
                         b"%d" % next(self._numbers),
                         partition,
                     )
@@ -334,6 +335,41 @@ def test_every_entry_is_found_by_its_keys(bench: Bench) -> None:
         assert bench.store.find(value, kind=kind) == [1], kind
 
 
+@pytest.mark.parametrize("pid", [b"PID|1|77||78^^^LAB^MR", b"PID|1|||77^^^LAB^MR", b"PID|1|78|77^^^HOSP^MR"])
+def test_a_message_is_found_by_the_number_it_has(bench: Bench, pid: bytes) -> None:
+    """PID-3, else PID-2, else PID-4."""
+    bench.receive(("lab", ADT.replace(b"PID|1||12345^^^HOSP^MR", pid)))
+    bench.process()
+    assert bench.store.find("77", kind="patient") == [1]
+    assert bench.store.find("78", kind="patient") == []
+
+
+def test_an_order_is_found_by_the_control_id_it_left_with(bench: Bench) -> None:
+    """What the PACS's side quotes is our MSH-10."""
+    bench.receive(("ris", ORM))
+    bench.process()
+    assert bench.store.find(field(bench.sent()[0], "MSH-10"), kind="sent") == [1]
+
+
+def test_what_carries_our_control_id_is_no_evidence(bench: Bench) -> None:
+    """A result that comes with the MSH-10 of an order we sent is our order come back (D13c)."""
+    bench.receive(("ris", ORM))
+    bench.process()
+    ours = field(bench.sent()[0], "MSH-10").encode()
+    bench.receive(("lab", ORU24.replace(b"SYN0003", ours)))
+    (done,) = bench.process().done
+    assert done.row.flags == "own_words MSH-10"
+    assert bench.store.counts()["facts"] == 0
+
+
+def test_a_control_id_of_our_form_that_we_never_sent_is_evidence(bench: Bench) -> None:
+    """Control of the test above: the form alone decides nothing."""
+    bench.receive(("lab", ORU24.replace(b"SYN0003", b"B234567ABCDEFGHIJKLM")))
+    (done,) = bench.process().done
+    assert done.row.flags == ""
+    assert bench.store.counts()["facts"] == 1
+
+
 def test_what_nobody_accepts_is_filtered_once(bench: Bench) -> None:
     """One row with channel "" and the reason; and it can be found."""
     bench.receive(("lab", ADT))
@@ -351,6 +387,17 @@ def test_what_was_quarantined_says_why(bench: Bench) -> None:
     assert statuses(done) == [("", Status.FAILED)] * 2
     assert {row.reason for row in bench.store.outcomes([1, 2])} == {"AE|102|"}
     assert bench.store.find("12345", kind="patient") == [1]
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [("lf_line_ends refused_AR_202", "refused_AR_202"), ("cut_off", "cut_off"), ("", "unreadable")],
+)
+def test_what_was_refused_without_an_answer_says_why_as_well(bench: Bench, flags: str, reason: str) -> None:
+    """A sender that wants no answer (MSH-15 NE), or that hung up, gets none; who looks for its message gets a reason."""
+    bench.receive(("lab", ORU24), ("lab", b"no message"), kind=Kind.QUARANTINED, answer="", flags=flags)
+    assert statuses(bench.process()) == [("", Status.FAILED)] * 2
+    assert {row.reason for row in bench.store.outcomes([1, 2])} == {reason}
 
 
 def test_a_listener_that_the_site_no_longer_has_is_filtered(memory: Bench) -> None:

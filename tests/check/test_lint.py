@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.app import network, supervisor, worker
 from engine.channel.site import load_site
 from engine.check.channel_tests import run_tests
 from engine.check.lint import lint
@@ -74,6 +75,16 @@ def test_a_meant_name_is_offered(site):
     """Did you mean."""
     _edit(site / "channels/adt.yaml", "from: adt", "from: adtt")
     assert str(lint(site)[0]).endswith("did you mean adt?")
+
+
+@pytest.mark.parametrize("name", ["supervisor", "network", "worker"])
+def test_a_channel_is_not_called_like_a_process(site, name):
+    """They would write into one log; the names are those under which the processes log."""
+    assert name in {module.NAME for module in (supervisor, network, worker)}
+    _edit(site / "channels/adt.yaml", "channel: adt", f"channel: {name}")
+    (site / "channels/adt.yaml").rename(site / "channels" / f"{name}.yaml")
+    (found,) = [finding for finding in lint(site) if "CHN001" in str(finding)]
+    assert f"{name} is a process" in str(found)
 
 
 def test_advice_in_a_rule_is_refused(site):

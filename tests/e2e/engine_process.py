@@ -71,6 +71,15 @@ def wait_for(condition: Callable[[], Any], what: str, timeout: float = PATIENCE)
         pause.wait(0.01)
 
 
+def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie has ended, and who started it has not looked yet."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return not re.search(r"^State:\s+Z", status, re.MULTILINE)
+
+
 class Connection:
     """A sender's connection: one message, its answer, the next."""
 
@@ -81,7 +90,15 @@ class Connection:
 
     def send(self, message: bytes) -> bytes:
         """The answer without its frame; raises OSError when the connection is gone."""
+        self.write(message)
+        return self.answer()
+
+    def write(self, message: bytes) -> None:
+        """Send without waiting for the answer."""
         self._socket.sendall(START + message + END)
+
+    def answer(self) -> bytes:
+        """The next answer without its frame."""
         while END not in self._rest:
             found = self._socket.recv(65536)
             if not found:
@@ -127,15 +144,20 @@ class Engine:
         self.ports = copy_site(self.site, pacs)
         if edit is not None:
             edit(self.site)
-        self._command = (sys.executable, *command)
-        self._environment = {**os.environ, **(environment or {})}
+        self._command = command
+        self.use(environment=environment)
         self._process: subprocess.Popen[bytes] | None = None
+
+    def use(self, *, environment: Mapping[str, str] | None = None, under: tuple[str, ...] = ()) -> None:
+        """From the next start on: variables on top of this process's, and a command under which it runs (strace)."""
+        self._environment = {**os.environ, **(environment or {})}
+        self._under = under
 
     def start(self, *, wait: bool = True) -> None:
         """Start it, and wait until both processes are ready."""
         with self.stdout.open("ab") as out, self.stderr.open("ab") as err:
             self._process = subprocess.Popen(
-                [*self._command, "run", "--site", str(self.site)],
+                [*self._under, sys.executable, *self._command, "run", "--site", str(self.site)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

@@ -1,5 +1,6 @@
 """The processes live and die together, and say in one line why they cannot."""
 
+import fcntl
 import os
 import re
 import signal
@@ -8,9 +9,10 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
-from engine_process import Engine, copy_site, hooks, sample, wait_for
+from engine_process import Engine, alive, copy_site, hooks, sample, wait_for
 from sink import Sink
 
 ORDER = sample("orm_ct_abdomen.hl7")
@@ -20,15 +22,6 @@ def run(site: Path) -> subprocess.CompletedProcess[str]:
     """`backstory run` for a site on which it must end of itself."""
     words = [sys.executable, "-m", "engine.cli", "run", "--site", str(site)]
     return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-
-
-def alive(pid: int) -> bool:
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    # a zombie has ended; who started it has not looked yet
-    return not re.search(r"^State:\s+Z", status, re.MULTILINE)
 
 
 def test_it_says_where_it_listens_and_stops_in_order(tmp_path: Path) -> None:
@@ -62,6 +55,16 @@ def test_a_process_that_dies_is_started_again(tmp_path: Path, name: str) -> None
         assert re.search(rf'"ProcessDied","name":"{name}","pid":{pid},"status":-9', engine.logs())
 
 
+@pytest.mark.parametrize("name", ["network", "worker"])
+def test_a_process_killed_while_it_starts_is_started_again(tmp_path: Path, name: str) -> None:
+    """Nothing is wrong with the site: it has ended by no doing of its own, and the engine must not end with it."""
+    with Engine(tmp_path, environment=hooks(f"killed_once={name}:{tmp_path / 'killed'}")) as engine:
+        assert (tmp_path / "killed").exists()
+        assert b"MSA|AA|" in engine.send("ris", ORDER)
+        engine.wait_processed(1)
+        assert engine.status()["processes"][name]["restarts"] == 1
+
+
 def test_the_others_end_with_the_supervisor(tmp_path: Path) -> None:
     """Kill -9 of the supervisor: both children end by themselves, and the engine starts again at once (D18)."""
     with Engine(tmp_path) as engine:
@@ -70,6 +73,33 @@ def test_the_others_end_with_the_supervisor(tmp_path: Path) -> None:
         wait_for(lambda: not any(alive(pid) for pid in pids.values()), "the children end")
         engine.start()
         assert b"MSA|AA|" in engine.send("ris", ORDER)
+
+
+def taken(lock: IO[str]) -> bool:
+    """Take a lock, if it is free."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", ["journal", "store"])
+def test_the_next_engine_waits_for_what_the_last_one_left(tmp_path: Path, name: str) -> None:
+    """A child that has not ended yet since its supervisor was killed still has its file: it is waited for."""
+    with Engine(tmp_path) as engine:
+        engine.kill()
+        with (engine.data / f"{name}.db.lock").open("r+") as lock:
+            wait_for(lambda: taken(lock), "the children end")
+            engine.start(wait=False)
+            wait_for(lambda: set(engine.pids()) == {"network", "worker", "supervisor"}, "the next engine has begun")
+            if name == "store":
+                wait_for(lambda: '"event":"StoreWaits"' in engine.logs(), "the worker has found it taken")
+            assert not engine.is_ready()
+        wait_for(engine.is_ready, "it has got the file")
+        assert b"MSA|AA|" in engine.send("ris", ORDER)
+        engine.wait_processed(1)
+        assert not any(one["restarts"] for one in engine.status()["processes"].values())
 
 
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:

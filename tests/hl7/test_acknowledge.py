@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from engine.errors import Unreadable
 from engine.hl7.acknowledge import Ack, AckError, acknowledge, read_ack
 from engine.hl7.message import Message
-from engine.hl7.msh import scan_msh
+from engine.hl7.msh import Msh, scan_msh
 from tests.hl7.build import MARKS
 
 NOW = "20260819101501+0000"
@@ -182,3 +182,25 @@ def test_our_own_answers_read_back(version: str) -> None:
 def test_the_repr_of_an_answer_holds_no_text_of_the_receiver() -> None:
     """It may name a patient."""
     assert repr(Ack("AE", "C1", "204", "JANE DOE is unknown")) == "<Ack AE 204>"
+
+
+@given(
+    fields=st.lists(st.text(st.sampled_from("AB9^~& é#\x02"), max_size=12).map(str.encode), min_size=9, max_size=9),
+    version=st.sampled_from([b"", b"2.1", b"2.3", b"2.3.1", b"2.5.1", b"x"]),
+    code=st.sampled_from(["AA", "CA"]),
+    marks=st.sampled_from(MARKS),
+)
+def test_what_is_remembered_of_a_sender_changes_no_answer(
+    fields: list[bytes], version: bytes, code: str, marks: str
+) -> None:
+    """The answer to a short header, put together from remembered parts, is the one that a long header gets."""
+    control_id, *others = fields
+    app, facility, to_app, to_facility, kind, processing, accept, charset = others
+    short = Msh(
+        *(marks[:1].encode(), marks[1:].encode(), app, facility, b"2026", kind, control_id, processing, version),
+        *(accept, b"", charset, 60, to_app, to_facility),
+    )
+    first, again, long = (
+        acknowledge(one, code, now=NOW, control_id="E7") for one in (short, short, short._replace(end=100_000))
+    )
+    assert first == again == long

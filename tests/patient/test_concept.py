@@ -40,6 +40,9 @@ CONCEPTS: Concepts = parse_concepts(DOCUMENT)
         ("CREA", "L", "Creatinine Serum", "mg/dl", "creatinine"),
         ("CREAT", "99LAB", "CREATININE", "µmol/L", "creatinine"),
         ("CREA", "L", "", "UMOL/L", "creatinine"),
+        ("tt-1", "L", "Creatinine", "UMOLL", "creatinine"),  # laboratories that write units without a slash
+        ("tt-5", "L", "eGFR (MDRD)", "MLMIN", "egfr"),
+        ("tt-2", "L", "Potassium", "MMOLL", "potassium"),
         ("CR", "L", "Chromium", "umol/L", ""),
         ("CREAU", "L", "Creatinine Urine", "mg/dL", ""),
         ("X", "L", "Creatinine Clearance", "mL/min", ""),
@@ -61,6 +64,11 @@ CONCEPTS: Concepts = parse_concepts(DOCUMENT)
         ("2110-5", "LN", "Beta hCG Qual", "", "hcg_qual_serum"),
         ("2106-3", "LN", "Choriogonadotropin Urine", "", "hcg_urine"),
         ("UPREG", "L", "URINE PREGNANCY TEST", "", "hcg_urine"),
+        ("82810-3", "LN", "Pregnancy status", "", "preg_status"),
+        ("11449-6", "LN", "Pregnancy status", "", "preg_status"),  # as reported
+        ("77996-7", "LN", "Pregnant", "", "preg_status"),  # at the time of an illness
+        ("INV178", "2.16.840.1.114222.4.5.232", "Pregnant", "", "preg_status"),
+        ("57722-1", "LN", "Birth plurality of Pregnancy", "", ""),
         ("2110-5", "I10", "Beta hCG", "", ""),  # no such code of that system
         ("GLU", "L", "GLUCOSE", "mmol/L", "glucose"),
         ("", "", "", "", ""),

@@ -57,6 +57,15 @@ def test_pid_2_stands_in_for_an_empty_pid_3() -> None:
     assert identifiers(pid("1", legacy="55"), "MAIN") == [Identifier("MAIN", "1", "")]
 
 
+def test_pid_4_stands_in_where_it_says_whose_number_it_is() -> None:
+    """An alternate number without an authority may be that of another hospital, and then of another patient (T21, T22)."""
+    alternate = "|55^^^LAB^MR~66"
+    assert identifiers(pid(alternate), "MAIN") == [Identifier("LAB", "55", "MR")]
+    assert identifiers(pid(f"1{alternate}"), "MAIN") == [Identifier("MAIN", "1", "")]
+    assert identifiers(pid(alternate, legacy="2"), "MAIN") == [Identifier("MAIN", "2", "")]
+    assert identifiers(pid("|66"), "MAIN") == []
+
+
 def test_zeros_are_stripped_only_where_the_listener_says_so() -> None:
     """0012 and 12 are two patients, unless the site says that they are one; zero itself stays."""
     assert identifiers(pid("0012"), "M")[0].id == "0012"

@@ -31,6 +31,22 @@ def test_otherwise_it_is_said_why_nothing_is_claimed(story, exams, heard, line) 
     assert all(severity == "I" and not short for severity, short, _ in found)
 
 
+@pytest.mark.parametrize(
+    ("heard", "line"),
+    [
+        ({}, "no INR in 30 d, last 1.4 (02Jun) (laboratory feed heard 09:10) [R32]"),
+        ({"since": "2026-08-01 07:00"}, "no recent INR received, last 1.4 (02Jun) (laboratory feed since 01Aug) [R32]"),
+        ({"delayed": "2026-08-20 09:02"}, "INR not known, last 1.4 (02Jun); results delayed since 09:02 [R32]"),
+        ({"last": "2026-08-18 06:02"}, "INR not known, last 1.4 (02Jun); laboratory silent since 18Aug 06:02 [R32]"),
+    ],
+)
+def test_a_value_before_the_window_is_told(story, exams, heard, line) -> None:
+    """`No INR received` would be false where there is one: its value and its day stand beside."""
+    old = [story.lab("inr", "1.4", "2026-06-02 06:10"), story.lab("inr", "HEMOLYZED", "2026-08-19 06:10")]
+    found = absent(story, exams.biopsy, facts=old, coverage=story.heard(**heard), sex="M")
+    assert line in [text for *_, text in found]
+
+
 def test_a_feed_never_heard_says_nothing(story, exams) -> None:
     """Where no laboratory is connected, no line is added to any order."""
     assert absent(story, exams.biopsy) == []

@@ -117,6 +117,8 @@ def creatinines(story, *values, unit="mg/dL"):
         ((("1.0", "2026-08-10 06:00"), ("1.5", "2026-08-19 06:00")), "mg/dL", False),
         ((("80", "2026-08-18 06:00"), ("107", "2026-08-19 06:00")), "umol/L", True),
         ((("80", "2026-08-18 06:00"), ("100", "2026-08-19 06:00")), "umol/L", False),
+        ((("126", "2026-08-18 06:00"), ("153", "2026-08-19 06:00")), "UMOLL", True),
+        ((("126", "2026-08-18 06:00"), ("153", "2026-08-19 06:00")), "\u03bcmol/L", True),
         ((("1.0", "2026-08-18 06:00"), (">1.3", "2026-08-19 06:00")), "mg/dL", False),
         ((("1.5", "2026-08-18 06:00"), ("1.0", "2026-08-19 06:00")), "mg/dL", False),
     ],
@@ -135,6 +137,25 @@ def test_acute_kidney_injury_shows_three_values(story, exams) -> None:
         "S R03 AKI: creatinine 1.0 (17Aug), 1.2 (18Aug), 1.7 (19Aug) mg/dL; final; "
         "risen 0.3 mg/dL or 26.5 umol/L in 48 h or 1.5 times in 7 d"
     )
+
+
+def test_a_rise_is_known_in_every_unit_in_which_creatinine_is(story, exams) -> None:
+    """A unit that the concept takes and the rule does not know would be a kidney injury that nobody sees."""
+    document = story.read((story.mappings / "concepts.yaml").read_text(encoding="utf-8"))
+    (creatinine,) = (lab for lab in document["labs"] if lab["concept"] == "creatinine")
+    for name, less, enough in (("mg/dL", "100.2", "100.3"), ("umol/L", "126", "126.5")):
+        for unit in (name, *document["units"][name]):
+            for value, found in ((less, []), (enough, ["R03"])):
+                facts = creatinines(story, ("100", "2026-08-18 06:00"), (value, "2026-08-19 06:00"), unit=unit)
+                assert story.rules_of(exams.ct, facts) == found, (unit, value)
+    assert creatinine["units"] == ["mg/dL", "umol/L"]
+
+
+def test_the_spelling_of_a_unit_may_change(story, exams) -> None:
+    """A laboratory that writes mg/dL one day and MG/DL the next has not changed its unit."""
+    facts = creatinines(story, ("1.0", "2026-08-18 06:00"), unit="MG/DL")
+    facts += creatinines(story, ("1.4", "2026-08-19 06:00"))
+    assert story.rules_of(exams.ct, facts) == ["R03"]
 
 
 def test_values_of_different_units_are_not_compared(story, exams) -> None:

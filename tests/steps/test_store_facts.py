@@ -261,6 +261,7 @@ class TestResults:
             ("NM", "\u0661\u0662", "\u0661\u0662", None, ""),
             ("CE", "260373001^Detected^SCT", "Detected", None, ""),
             ("CWE", "LA1", "LA1", None, ""),
+            ("CWE", "^^^^^^^^Phoenix", "Phoenix", None, ""),
             ("ST", "a~b", "a, b", None, ""),
         ],
     )
@@ -449,6 +450,18 @@ class TestDocuments:
         assert [fact.value_text for fact in kept(draft)] == [""]
         assert draft.flags == ("document_not_read OBX[1]-5",)
         assert run(ORU, PID, self.REPORT, "OBX|1|ED|R^R^L||^TEXT^^Base64^!!!||||||F").flags == draft.flags
+
+    def test_a_pointer_is_missed_only_where_it_is_all_there_is(self) -> None:
+        """A RIS points to the images of every report (RP): that is no text that was not read."""
+        pointer = "OBX||RP|R^R^L|4|620943128^UK^ZB||||||F"
+        draft = run(ORU, PID, self.REPORT, "OBX|1|TX|R^R^L||Normal.||||||F", pointer)
+        assert [fact.value_text for fact in kept(draft)] == ["Normal."]
+        assert draft.flags == ()
+        assert run(ORU, PID, self.REPORT, pointer).flags == ("document_not_read OBX[1]-5",)
+        pdf = "OBX|2|ED|R^R^L||^AP^PDF^Base64^QUJD||||||F"
+        assert run(ORU, PID, self.REPORT, "OBX|1|TX|R^R^L||Normal.||||||F", pdf).flags == (
+            "document_not_read OBX[2]-5",
+        )
 
     def test_documents_have_limits(self) -> None:
         """Plain text as it is; long base64 is left to others (D15), a long report is cut and flagged."""

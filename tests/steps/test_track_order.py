@@ -132,6 +132,16 @@ def test_orders_of_two_accessions_are_two() -> None:
     assert [(order.number, order.control) for order in orders] == [("ACC1", "NW"), ("ACC2", "NW")]
 
 
+def test_each_patient_of_a_message_has_their_own_orders() -> None:
+    """Two messages that a sender put into one frame: the second patient's accession is never kept for the first."""
+    other = (PID.replace("12345", "777"), PV1.replace("V1^^^HOSP", "V2^^^HOSP"), ORC, OBR.replace("ACC1", "ACC2"))
+    orders = track(MSH, PID, PV1, ORC, OBR, MSH, *other)
+    assert [(order.number, order.patient, order.visit) for order in orders] == [
+        ("ACC1", "HOSP|MR|12345", "V1"),
+        ("ACC2", "HOSP|MR|777", "V2"),
+    ]
+
+
 def test_a_cancellation_is_told() -> None:
     """ORC-1 CA and ORC-5 CA."""
     (order,) = track(MSH, PID, "ORC|CA|P1|F1||CA", OBR)

@@ -4,7 +4,6 @@ import os
 import shutil
 
 import pytest
-from sqlalchemy import event
 
 from engine.channel.ports import (
     Attempt,
@@ -25,7 +24,7 @@ from engine.patient.coverage import Span
 from engine.patient.fact import Fact
 from engine.patient.identity import IdentityEvent
 from engine.steps.draft import Synopsis
-from engine.store import open_journal, open_store
+from engine.store import log, open_journal, open_store, sql, sqlite
 
 pytestmark = pytest.mark.crash
 
@@ -117,29 +116,36 @@ class JournalFile:
         )
 
 
-def die_before(engine, statement):
-    """End the process, as kill -9 would, when it is about to run its n-th statement, BEGIN and COMMIT included."""
-    left = [statement]
+class Watched:
+    """The driver's connection in a child that ends, as kill -9 would, before its n-th statement, BEGIN and COMMIT included.
 
-    def count(*_):
-        left[0] -= 1
-        if not left[0]:
+    `careless` commits each statement on its own, as a library in autocommit does: the negative control.
+    """
+
+    def __init__(self, raw, statement, *, careless):
+        self._raw = raw
+        self._left = statement
+        self._careless = careless
+
+    def execute(self, text, parameters=()):
+        self._count()
+        cursor = self._raw.execute(text, parameters)
+        if self._careless and self._raw.in_transaction:
+            self._raw.commit()
+            self._raw.execute("BEGIN IMMEDIATE")
+        return cursor
+
+    def commit(self):
+        self._count()
+        self._raw.commit()
+
+    def rollback(self):
+        self._raw.rollback()
+
+    def _count(self):
+        self._left -= 1
+        if not self._left:
             os._exit(KILLED)
-
-    event.listen(engine, "before_cursor_execute", count)
-    event.listen(engine, "commit", count)
-
-
-def commit_each_statement(engine):
-    """The negative control: what a library in autocommit does."""
-
-    def commit(connection, *_):
-        raw = connection.connection.dbapi_connection
-        if raw.in_transaction:
-            raw.commit()
-            raw.execute("BEGIN IMMEDIATE")
-
-    event.listen(engine, "after_cursor_execute", commit)
 
 
 def in_a_child(form, folder, statement, *, careless):
@@ -148,10 +154,9 @@ def in_a_child(form, folder, statement, *, careless):
     if child == 0:
         try:
             file = form(folder)
-            engine = file.opened._file._engine
-            if careless:
-                commit_each_statement(engine)
-            die_before(engine, statement)
+            watched = Watched(sql.driver(file.opened._file.connection), statement, careless=careless)
+            for module in (sql, sqlite, log):
+                module.driver = lambda _: watched
             file.work(2)
             os._exit(0)
         finally:

@@ -4,6 +4,7 @@ Python imports this module at start because its folder is in PYTHONPATH. Each wo
 """
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -21,7 +22,7 @@ def frozen_clock(value):
 
 
 def early_ack(seconds):
-    """The network process acknowledges before it commits, and commits late: what the kill test must catch."""
+    """The network process acknowledges before it commits what came, and commits late: what the kill test must catch."""
     if _process() != "network":
         return
     from engine.app import journal_thread
@@ -41,19 +42,32 @@ def early_ack(seconds):
                 reactor.callFromThread(item.asker.answer, item.judged.reply)
                 item = item._replace(asker=Deaf())  # noqa: PLW2901 - the same item without its asker
             told.append(item)
-        time.sleep(float(seconds))
+        if any(isinstance(item, journal_thread.Intake) for item in batch):
+            time.sleep(float(seconds))
         commit(self, journal, told)
 
     journal_thread.JournalThread._commit = liar
 
 
-def impatient(seconds):
-    """The supervisor's watchdog waits for less than a minute."""
-    if _process() != "supervisor":
+def killed_once(words):
+    """`worker:FILE`: the process is killed while it starts, the first time, which the file remembers."""
+    name, _, file = words.partition(":")
+    if _process() != name or os.path.exists(file):  # noqa: PTH110 - before anything is imported
         return
-    from engine.app import child
+    with open(file, "w"):  # noqa: PTH123 - as above
+        os.kill(os.getpid(), signal.SIGKILL)
 
-    child.SILENT = float(seconds)
+
+def impatient(seconds):
+    """The supervisor's watchdog, and the opening of a file that somebody else has, wait for this long."""
+    if _process() == "supervisor":
+        from engine.app import child
+
+        child.SILENT = float(seconds)
+    elif _process() == "network":
+        from engine.app import journal_thread
+
+        journal_thread.OPENING = float(seconds)
 
 
 def throwing_enrich(_value):

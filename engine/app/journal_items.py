@@ -1,0 +1,108 @@
+"""What is handed to the thread that writes journal.db, and what it reports."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from engine.channel.deliver import Decided
+from engine.channel.ports import Appended, Lane, Parked, Received
+from engine.channel.receive import Answer, Judged
+from engine.errors import BackstoryError
+from engine.mllp.framing import FrameEvent
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+
+class Asker(Protocol):
+    """Who handed in a frame and waits for its answer."""
+
+    def answer(self, reply: bytes) -> None: ...
+    def fault(self, reason: str, rest: list[FrameEvent]) -> None: ...
+
+
+class Waiting(Protocol):
+    """A lane that waits until its decision is on disk."""
+
+    def committed(self) -> None: ...
+
+
+class Intake(NamedTuple):
+    """A judged frame on its way in, and how many bytes it counts for."""
+
+    asker: Asker
+    judged: Judged
+    size: int
+
+
+class Unjudged(NamedTuple):
+    """A large frame on its way in: the writing thread judges it, so that the reactor never stalls."""
+
+    asker: Asker
+    judge: Callable[[], Judged]
+    size: int
+
+
+class Settle(NamedTuple):
+    """A lane's decision on its way to disk."""
+
+    waiting: Waiting
+    decided: Decided
+
+
+class Act(NamedTuple):
+    """An operator's entry; the future gets its place."""
+
+    received: Received
+    done: "Future[Appended]"
+    command: str  # id of the command that asked for it (D17)
+
+
+Item = Intake | Unjudged | Settle | Act
+
+
+class Opened(NamedTuple):
+    """What the journal says when it is opened: lanes as they were left, and what is set aside."""
+
+    lanes: list[Lane]
+    parked: list[Parked]
+
+
+class Settled(NamedTuple):
+    """What a commit settled, for the reactor."""
+
+    intakes: Sequence[Intake]
+    answers: Sequence[Answer]
+    lanes: Sequence[Settle]
+    acts: int
+
+
+class Outside(Protocol):
+    """The reactor's side; every call comes from the writing thread and must only pass things on."""
+
+    def settled(self, settled: Settled) -> None:
+        """A commit is on disk."""
+
+    def refused(self, intakes: Sequence[Intake], why: str) -> None:
+        """A commit was refused for now: nothing of it is kept; lanes are tried again here."""
+
+    def unjudged(self, item: Unjudged, error: Exception) -> None:
+        """Judging a large frame failed: it is not kept, and its sender must not be answered."""
+
+    def recovered(self) -> None:
+        """The first commit after a refusal is on disk."""
+
+    def fatal(self, error: Exception) -> None:
+        """The journal cannot be written any more; the thread has ended."""
+
+
+def told(error: BaseException) -> str:
+    """An error in one line without any value: its type, and SQLite's own name for it where there is one."""
+    if isinstance(error, BackstoryError):
+        return str(error)
+    names = [type(error).__name__]
+    for inner in (error, getattr(error, "orig", None), error.__cause__):
+        name = getattr(inner, "sqlite_errorname", None)
+        if isinstance(name, str):
+            names.append(name)
+            break
+    return " ".join(names)
