@@ -99,18 +99,3 @@ def test_a_seal_that_the_disk_refuses_is_made_again(log: Any) -> None:
     log.checkpoint()
     assert runs(log) == [(1, RUN)]
     assert append(log, message(1), message(RUN + 2)) == [(1, True), (RUN + 2, True)]
-
-
-def test_a_false_friend_of_a_plane_is_looked_up_and_not_believed() -> None:
-    """A plane says "perhaps" for all of its run, and rarely for others."""
-    inside, outside = (
-        [n * 0x9E3779B97F4A7C15 % 2**63 for n in range(1, 1001)],
-        [n * 0xBF58476D1CE4E5B9 % 2**63 for n in range(1, 1001)],
-    )
-    plane = dedupe.plane_of(inside)
-
-    def perhaps(h: int) -> bool:
-        return all(plane[bit >> 3] & 1 << (bit & 7) for bit in dedupe._bits(h))
-
-    assert all(map(perhaps, inside))
-    assert sum(map(perhaps, outside)) < 10
