@@ -72,7 +72,7 @@ def kept(opened: Any, numbers: range) -> list[int]:
 
 def test_a_second_writer_is_refused_and_told_by_whom(file: Any, kind: str, path: Path) -> None:
     """By its process id, here and in another process; the first one goes on."""
-    with pytest.raises(ConfigError, match=rf"{kind}\.db is being written by process \d+; only one engine may use"):
+    with pytest.raises(Retryable, match=rf"{kind}\.db is being written by process \d+; only one engine may use"):
         OPEN[kind](path)
     code = f"from pathlib import Path; from engine.store import open_{kind} as o; o(Path({str(path)!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
@@ -84,7 +84,7 @@ def test_a_second_writer_is_refused_and_told_by_whom(file: Any, kind: str, path:
 def test_a_lock_that_names_nobody_is_still_a_lock(file: Any, kind: str, path: Path) -> None:
     """Its text is for people; the system holds the lock."""
     Path(f"{path}.lock").write_text("half")
-    with pytest.raises(ConfigError, match="is being written by another process;"):
+    with pytest.raises(Retryable, match="is being written by another process;"):
         OPEN[kind](path)
 
 
