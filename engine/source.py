@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import re2
 import yaml
 
 from engine.errors import ConfigError
@@ -18,6 +19,8 @@ _LARGEST = 4 * 1024 * 1024  # characters of a file
 _NO_YAML = "CFG001"
 _REFUSED = "CFG002"
 _UNREADABLE = "CFG003"
+_QUIET = re2.Options()
+_QUIET.log_errors = False  # a wrong pattern is a finding, and nothing for stderr
 
 
 class Position(NamedTuple):
@@ -74,6 +77,20 @@ def meant(word: str, known: Iterable[str]) -> str:
     """`; did you mean ...?`, or nothing where no known word is close."""
     close = get_close_matches(word, list(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def compiled_pattern(text: str) -> Any:
+    """A pattern of google-re2, which runs in linear time on whatever it is given.
+
+    Raises:
+        ValueError: it is none; the text says what is wrong with it.
+    """
+    try:
+        return re2.compile(text, _QUIET)
+    except re2.error as problem:
+        said = problem.args[0]
+        reason = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+        raise ValueError(f"no pattern of google-re2: {reason}") from None
 
 
 def load_yaml(path: Path, name: str = "") -> Document:

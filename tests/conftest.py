@@ -43,6 +43,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(_Skips(), "require-all")
 
 
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No line is counted in child processes: of those that are killed nothing is left, and figures would be others."""
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
 @pytest.fixture(scope="session")
 def corpus() -> tuple[CorpusFile, ...]:
     """The 1,969 public messages: (name, raw, row of the index); skipped where the archive is not there."""

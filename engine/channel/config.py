@@ -1,13 +1,13 @@
 """config.yaml: the site's folder, listeners and destinations, parsed once into types."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from engine.channel.located import refusal
 from engine.hl7.charset import codec_of
@@ -58,37 +58,45 @@ def _charset(name: str) -> str:
     return codec
 
 
+def _with_unit(kind: str, units: Iterable[str], *examples: str) -> WithJsonSchema:
+    """The schema of an amount: a number, or a text of a number and a unit."""
+    text = {"type": "string", "pattern": f"^[0-9]+(\\.[0-9]+)? *({'|'.join(units)})$", "examples": [*examples]}
+    return WithJsonSchema({"anyOf": [{"type": kind, "exclusiveMinimum": 0}, text]})
+
+
 Zone = Annotated[str, AfterValidator(_zone)]
 Charset = Annotated[str, AfterValidator(_charset)]
 Port = Annotated[int, Field(ge=0, le=65535)]  # 0: any free port, for tests
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
-Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=1024)]
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0), _with_unit("number", _SECONDS, "30s", "5min")]
+Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=1024), _with_unit("integer", _BYTES, "16MiB")]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
 class IdentityConfig(_Model):
     """Whom the messages of a listener are about (C48)."""
 
-    authority: str = ""  # of identifiers that name none
-    prefer: tuple[str, ...] = ("MR", "PI")  # identifier types (PID-3.5), best first
-    strip_zeros: bool = False
-    zone: Zone = "UTC"  # of times without an offset
-    charset: Charset = "utf-8"  # where MSH-18 is empty and the bytes are no UTF-8
+    authority: str = Field("", description="assigning authority of identifiers that name none")
+    prefer: tuple[str, ...] = Field(("MR", "PI"), description="identifier types (PID-3.5), best first")
+    strip_zeros: bool = Field(False, description="leave out leading zeros of identifiers")
+    zone: Zone = Field("UTC", description="time zone (IANA) of times without an offset")
+    charset: Charset = Field("utf-8", description="where MSH-18 is empty and the bytes are no UTF-8")
 
 
 class ListenerConfig(_Model):
     """A port that receives MLLP."""
 
-    host: str = "127.0.0.1"
+    host: str = Field("127.0.0.1", description="address it listens on; 0.0.0.0 for all of the machine's")
     port: Port
     identity: IdentityConfig = IdentityConfig()
-    processing_ids: tuple[str, ...] = ("P",)  # of MSH-11; empty counts as P (C42)
-    max_bytes: Bytes = 16 * _MIB
-    idle: Seconds = 300.0  # silence before the connection is closed
-    frame_time: Seconds = 30.0  # for one frame
-    backfill: bool = False  # stores facts, sends nothing
-    history_from: datetime | None = None  # what a backfill covers (D13)
-    log_control_id: Literal["plain", "hash"] = "plain"
+    processing_ids: tuple[str, ...] = Field(("P",), description="values of MSH-11 that are taken; empty counts as P")
+    max_bytes: Bytes = Field(16 * _MIB, description="of one message")
+    idle: Seconds = Field(300.0, description="silence before the connection is closed")
+    frame_time: Seconds = Field(30.0, description="time for one message to arrive")
+    backfill: bool = Field(False, description="messages of the past: facts are kept, nothing is sent")
+    history_from: datetime | None = Field(None, description="since when a backfill is complete")
+    log_control_id: Literal["plain", "hash"] = Field(
+        "plain", description="MSH-10 in logs; hash where it holds a record number"
+    )
 
     @property
     def history_from_microseconds(self) -> int:
@@ -104,20 +112,20 @@ class DestinationConfig(_Model):
 
     host: str
     port: Port
-    lanes: Annotated[int, Field(ge=1, le=64)] = 1  # 1 = strict order (D7)
-    on_reject: Literal["park", "hold", "retry", "skip"] = "park"  # D8
-    control_id: Literal["own", "keep"] = "own"  # D9
+    lanes: Annotated[int, Field(ge=1, le=64, description="connections; 1: all messages in strict order")] = 1  # D7
+    on_reject: Literal["park", "hold", "retry", "skip"] = Field("park", description="what follows AE, CE or AR")  # D8
+    control_id: Literal["own", "keep"] = Field("own", description="MSH-10: one of ours, or as it came")  # D9
     charset: Charset = "utf-8"
-    profile: str = "dcm4chee"  # mappings/profiles.yaml
-    ack_timeout: Seconds = 30.0
-    max_bytes: Bytes = 16 * _MIB
+    profile: str = Field("dcm4chee", description="what the receiver reads; mappings/profiles.yaml")
+    ack_timeout: Seconds = Field(30.0, description="silence after which a message is sent again")
+    max_bytes: Bytes = Field(16 * _MIB, description="of one message")
 
 
 class SiteConfig(_Model):
     """What config.yaml says."""
 
-    data: Path = Path("data")  # relative to the folder of config.yaml
-    mappings: Path = Path("mappings")  # likewise
+    data: Path = Field(Path("data"), description="folder of the engine's files, relative to this file's")
+    mappings: Path = Field(Path("mappings"), description="folder of tables and rules, relative to this file's")
     listeners: Annotated[dict[Name, ListenerConfig], Field(min_length=1)]
     destinations: dict[Name, DestinationConfig] = {}
 

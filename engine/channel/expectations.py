@@ -16,13 +16,23 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    JsonValue,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
 from engine.hl7.datatypes import Dtm
 from engine.order.order import Order
 from engine.patient.fact import Fact
 from engine.source import meant
-from engine.steps.paths import AnyPath, FieldPath
+from engine.steps.paths import SCALAR, AnyPath, FieldPath
 
 _TIME = re.compile(r"(\d{4})-(\d\d)(?:-(\d\d)(?:[ T](\d\d):(\d\d)(?::(\d\d))?)?)?", re.ASCII)
 _SHORTHANDS = ("concept", "allergy", "medication", "problem")
@@ -52,7 +62,8 @@ def _time(value: object) -> object:
     return digits
 
 
-Text = Annotated[str, BeforeValidator(_text)]
+_SCALAR_OR_NONE = [*SCALAR, "null"]
+Text = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": _SCALAR_OR_NONE})]
 Time = Annotated[str, BeforeValidator(_time)]
 
 
@@ -121,13 +132,15 @@ GivenFact = Annotated[
 class Given(_Model):
     """The message, what is known of its patient, and messages that came before it, through all channels that take them."""
 
-    message: Text = ""
-    message_file: Text = ""  # beside the channel's file
-    context: tuple[GivenFact, ...] = ()
-    before: tuple[str, ...] = ()  # files
-    heard: dict[Kind, Time] = {}  # since when the feed of a kind has been heard (D13)
-    enrichment: Literal["on", "off"] = "on"
-    received: Time | None = None  # else MSH-7
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["message"]}, {"required": ["message_file"]}]})
+
+    message: Text = Field("", description="the message itself, one segment a line")
+    message_file: Text = Field("", description="its file, relative to channels/")
+    context: tuple[GivenFact, ...] = Field((), description="facts of the patient, in shorthand")
+    before: tuple[str, ...] = Field((), description="files of messages that came before, through all channels")
+    heard: dict[Kind, Time] = Field({}, description="since when the feed of a kind has been heard")  # D13
+    enrichment: Literal["on", "off"] = Field("on", description="the site's switch")
+    received: Time | None = Field(None, description="when the message came; else MSH-7")
 
     @model_validator(mode="after")
     def _one_message(self) -> "Given":
@@ -170,23 +183,42 @@ def _wanted(value: object) -> Wanted:
         return Wanted(word, text)
     if word == "absent" and text in {"yes", "true"}:
         return Wanted("absent", "")
-    raise ValueError(f"starts: TEXT, contains: TEXT or absent: yes is wanted{meant(str(word), _HOW)}")
+    hint = "" if word in _HOW else meant(str(word), _HOW)
+    raise ValueError(f"starts: TEXT, contains: TEXT or absent: yes is wanted{hint}")
 
 
-def _named(names: frozenset[str]) -> BeforeValidator:
+def _named(names: frozenset[str]) -> tuple[Any, ...]:
+    """The check that keys are of these names, and its schema."""
+
     def check(value: object) -> object:
         unknown = [str(key) for key in value if key not in names] if isinstance(value, Mapping) else []
         if unknown:
             raise ValueError(f"{unknown[0]!r} is nothing that is kept{meant(unknown[0], names)}")
         return value
 
-    return BeforeValidator(check)
+    listed: list[JsonValue] = [*sorted(names)]
+    return BeforeValidator(check), Field(json_schema_extra={"propertyNames": {"enum": listed}})
+
+
+def _one(word: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a map of one key."""
+    return {"type": "object", "properties": {word: schema}, "required": [word], "additionalProperties": False}
 
 
 WantedText = Annotated[
     Wanted,
     BeforeValidator(_wanted),
-    Field(json_schema_extra={"type": ["string", "object", "null"]}),
+    WithJsonSchema(
+        {
+            "description": "a text, or how it starts, what it contains, or that it is absent",
+            "anyOf": [
+                {"type": _SCALAR_OR_NONE},
+                _one("starts", {"type": "string", "minLength": 1}),
+                _one("contains", {"type": "string", "minLength": 1}),
+                _one("absent", {"enum": ["yes", True]}),
+            ],
+        }
+    ),
 ]
 
 
@@ -198,12 +230,16 @@ class Expected(_Model):
     """
 
     status: Literal["FILTERED", "TRANSFORMED", "FAILED"] = "TRANSFORMED"
-    reason: WantedText | None = None
+    reason: WantedText | None = Field(None, description="why it is FILTERED or FAILED")
     enrichment: Literal["", "done", "nothing", "off", "failed", "doubt", "withheld"] | None = None
-    sent: dict[str, dict[FieldPath, WantedText]] | None = None
-    unchanged_except: tuple[AnyPath, ...] | None = None
-    facts: tuple[Annotated[dict[str, WantedText], _named(_FACT)], ...] | None = None
-    order: Annotated[dict[str, WantedText], _named(_ORDER)] | None = None
+    sent: dict[str, dict[FieldPath, WantedText]] | None = Field(None, description="by destination: texts at places")
+    unchanged_except: tuple[AnyPath, ...] | None = Field(None, description="all else is byte for byte as it came")
+    facts: tuple[Annotated[dict[str, WantedText], *_named(_FACT)], ...] | None = Field(
+        None, description="one that has all of these is kept, for each"
+    )
+    order: Annotated[dict[str, WantedText], *_named(_ORDER)] | None = Field(
+        None, description="what is kept of the order"
+    )
 
 
 class ChannelTest(_Model):

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from engine.channel.located import KEY
 from engine.source import Document, Finding, Location, meant
 
-_KEY = "[key]"  # how pydantic says that a key of a map is wrong
 _LIST, _MAP, _DATE = "a list is wanted", "a map of keys and values is wanted", "a time is wanted, such as 2026-08-01"
 _PLAIN = {
     "too_short": "at least one is wanted",
@@ -26,6 +26,7 @@ _PLAIN = {
     "int_from_float": "a whole number is wanted",
     "float_parsing": "a number is wanted",
     "bool_parsing": "yes or no is wanted",
+    "path_type": "a path is wanted",
     **dict.fromkeys(("tuple_type", "list_type", "frozen_set_type"), _LIST),
     **dict.fromkeys(("dict_type", "mapping_type", "model_type", "model_attributes_type"), _MAP),
     **dict.fromkeys(("datetime_parsing", "datetime_from_date_parsing"), _DATE),
@@ -47,13 +48,22 @@ class _Place(NamedTuple):
 
 def findings_of(document: Document, problem: ValidationError, model: Any) -> list[Finding]:
     """One finding for each error of validating the document as `model`."""
-    return [_finding(document, error, model) for error in problem.errors(include_url=False, include_input=False)]
+    errors = problem.errors(include_url=False, include_input=False)
+    return [_finding(document, error, model) for error in errors if not _follows(error, errors)]
+
+
+def _follows(error: ErrorDetails, errors: Iterable[ErrorDetails]) -> bool:
+    """Whether a list is too short only because a part of it is wrong, which pydantic does not count."""
+    place = error["loc"]
+    return error["type"] == "too_short" and any(
+        len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in errors
+    )
 
 
 def _finding(document: Document, error: ErrorDetails, model: Any) -> Finding:
     *around, last = error["loc"] or ("",)
     parent = _walk(model, around, document)
-    if last == _KEY:
+    if last == KEY:
         return document.finding(parent.location, "CFG010", _words(error), key=True)
     if error["type"] == "extra_forbidden":
         return _unknown_key(document, parent, str(last))

@@ -7,6 +7,9 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from engine.source import Location
 
+KEY = "[key]"
+"""Last part of a location, where it is the key of a map that is wrong and not what stands there; pydantic's own word."""
+
 
 def refusal(title: str, problems: Iterable[tuple[Location, str]]) -> ValidationError:
     """Pydantic's ValidationError with these sentences at these places, to be raised.

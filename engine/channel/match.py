@@ -13,12 +13,11 @@ absent equals nothing. A path without an occurrence is the first segment of its 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import re2
-
+from engine.channel.located import KEY
 from engine.errors import ConfigError
 from engine.hl7.message import DELETE, Message
 from engine.hl7.path import Path
-from engine.source import Location, meant
+from engine.source import Location, compiled_pattern, meant
 
 __all__ = ["GROUPS", "MatchError", "Matcher", "compile_matcher"]
 
@@ -28,8 +27,6 @@ GROUPS = ("any", "all", "not")
 _WORDS = ("matches", "exists", "not")
 _YES, _NO = frozenset({"yes", "true", "on"}), frozenset({"no", "false", "off"})
 _MSH_9 = Path.parse("MSH-9")
-_QUIET = re2.Options()
-_QUIET.log_errors = False  # a wrong pattern is a finding, and nothing for stderr
 _KNOWN_TYPES = 1024  # spellings of MSH-9 that are remembered; a feed of nonsense must not grow the table for ever
 
 
@@ -59,7 +56,7 @@ def _entry(key: str, value: Any, location: Location) -> Matcher:
     try:
         path = Path.parse(key)
     except ConfigError as problem:
-        raise MatchError(location, f"{problem}{meant(key, GROUPS)}") from None
+        raise MatchError((*location, KEY), f"{problem}{meant(key, GROUPS)}") from None
     types = path[:3] == _MSH_9[:3] and path.component == 0
     test = _value(value, location, types=types)
     return _type_matcher(test) if types else lambda message: test(message.get(path))
@@ -123,7 +120,7 @@ def _worded(value: Mapping[str, Any], location: Location, *, types: bool) -> _Te
             return _exists(operand, here)
         case "matches":
             return _pattern(operand, here)
-    raise MatchError(here, f"{word!r} is not known here; matches, exists or not is wanted{meant(word, _WORDS)}")
+    raise MatchError((*here, KEY), f"{word!r} is not known here; matches, exists or not is wanted{meant(word, _WORDS)}")
 
 
 def _exists(operand: Any, location: Location) -> _Test:
@@ -137,9 +134,7 @@ def _pattern(operand: Any, location: Location) -> _Test:
     if not isinstance(operand, str) or not operand:
         raise MatchError(location, "a pattern is wanted")
     try:
-        search = re2.compile(operand, _QUIET).search
-    except re2.error as problem:
-        said = problem.args[0]
-        reason = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
-        raise MatchError(location, f"no pattern of google-re2: {reason}") from None
+        search = compiled_pattern(operand).search
+    except ValueError as problem:
+        raise MatchError(location, str(problem)) from None
     return lambda text: text is not None and search(text) is not None

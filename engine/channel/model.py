@@ -20,13 +20,6 @@ from engine.channel.match import Matcher, MatchError, compile_matcher
 from engine.source import Location
 from engine.steps.catalog import AnyStep
 
-CONDITION: dict[str, Any] = {
-    "type": "object",
-    "minProperties": 1,
-    "description": "paths with a text, a list of texts, {matches: PATTERN}, {exists: yes|no} or {not: ...}; any, all, not",
-}
-"""JSON schema of `accept:` and `when:`."""
-
 
 class Stage(NamedTuple):
     """A step as `run` takes it."""
@@ -49,15 +42,26 @@ class Channel(BaseModel):
         "snapshot": "a result missing from a corrected report keeps its fact",
     }
 
-    channel: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-    description: str = ""
-    owner: str = ""
-    from_: Annotated[str, Field(alias="from")]
-    accept: Annotated[dict[str, Any], Field(min_length=1, json_schema_extra=CONDITION)]
-    steps: Annotated[tuple[AnyStep, ...], Field(min_length=1)]
-    to: tuple[str, ...] = ()
-    stop_after: Annotated[int, Field(ge=0)] = 10  # FAILED in a row; 0: never
-    tests: tuple[ChannelTest, ...] = ()
+    channel: Annotated[
+        str,
+        Field(
+            pattern=r"^[a-z][a-z0-9_]{0,63}$", description="its name: that of the file, in status, logs and outcomes"
+        ),
+    ]
+    description: str = Field("", description="what it is for, in a sentence")
+    owner: str = Field("", description="whom to ask")
+    from_: Annotated[str, Field(alias="from", description="a listener of config.yaml; several channels may share one")]
+    accept: Annotated[dict[str, Any], Field(min_length=1)]
+    steps: Annotated[tuple[AnyStep, ...], Field(min_length=1, description="what happens to a message, in order")]
+    to: tuple[str, ...] = Field(
+        (), description="destinations of config.yaml; none: the channel only keeps what it learns"
+    )
+    stop_after: Annotated[
+        int, Field(ge=0, description="failures in a row that stop the channel; 0: it never stops")
+    ] = 10
+    tests: tuple[ChannelTest, ...] = Field(
+        (), description="what must hold; `backstory test` runs them without a server"
+    )
 
     _when: tuple[Matcher | None, ...] = PrivateAttr(default=())
 

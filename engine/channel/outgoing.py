@@ -40,6 +40,9 @@ class Cause(NamedTuple):
     configuration: str
     created: int
 
+    def __repr__(self) -> str:
+        return f"Cause({self.channel} entry {self.entry}, run {self.run})"
+
 
 def transcoded(message: Message, charset: str) -> Message | None:
     """The message in the destination's charset with MSH-18 saying so; None when it cannot be written in it.

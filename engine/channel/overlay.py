@@ -9,7 +9,7 @@ from engine.channel.contexts import Patients
 from engine.channel.outcome import Outcome
 from engine.channel.ports import Deferred, Entry, OutcomeNote, OutcomeRow, Outgoing, SearchKey, StoreReader
 from engine.patient.fact import Fact
-from engine.steps.draft import Defer, Identify, KeepOrder, KeepSynopsis, StoreFacts, Synopsis
+from engine.steps.draft import Identify, KeepOrder, KeepSynopsis, StoreFacts, Synopsis
 
 if TYPE_CHECKING:
     from engine.order.order import Order
@@ -59,7 +59,7 @@ class Overlay:
                 self.identity.extend(self.patients.add_identity(effect.events))
             elif isinstance(effect, KeepSynopsis):
                 self.synopses.append((entry.position, effect.synopsis))
-            elif isinstance(effect, Defer):
+            else:
                 options = json.dumps(dict(effect.options), sort_keys=True)
                 self.deferred.append(
                     Deferred(0, entry.position, outcome.channel, effect.job, effect.message, effect.charset, options)

@@ -153,14 +153,21 @@ def _one_by_one(
     parts = []
     for entry in entries:
         try:
-            parts.append(_commit(state, store, [entry], now, elapsed))
+            parts.append(_alone(state, store, entry, now, elapsed))
         except (Retryable, StoreBroken):
             if parts:
                 break  # what is committed is told; the rest comes again
             raise
-        except Exception as error:  # noqa: BLE001 - the process loop (D6): this entry alone is kept out
-            parts.append(_sent_bare(state, store, entry, now, elapsed, _told(error)))
     return _joined(parts)
+
+
+def _alone(state: State, store: Store, entry: Entry, now: Callable[[], int], elapsed: Callable[[], float]) -> Processed:
+    try:
+        return _commit(state, store, [entry], now, elapsed)
+    except (Retryable, StoreBroken):
+        raise
+    except Exception as error:  # noqa: BLE001 - the process loop (D6): this entry alone is kept out
+        return _sent_bare(state, store, entry, now, elapsed, _told(error))
 
 
 def _told(error: Exception) -> str:

@@ -64,6 +64,9 @@ class Answer(NamedTuple):
     duplicate: bool = False
     control_id_reused: bool = False
 
+    def __repr__(self) -> str:
+        return f"Answer(entry {self.entry}, {len(self.reply)} bytes)"
+
 
 def judge(event: FrameEvent, rules: ListenerRules, peer: str, now: int) -> Judged:
     """Judge a frame (not EMPTY, not JUNK); pure; `now` in UTC microseconds is its received time."""

@@ -58,8 +58,6 @@ def run(
             outcome = _failed(channel, draft, stage.name, "", f"surprise: {type(surprise).__name__}")
             alert = Alert("surprise", "a step raised an exception that nobody named")
             return outcome._replace(surprise=True, alerts=(*outcome.alerts, alert))
-        if draft.filtered:
-            return _outcome(channel, draft, Status.FILTERED)._replace(step=stage.name, reason=draft.filtered)
     return _outcome(channel, draft, Status.TRANSFORMED)
 
 

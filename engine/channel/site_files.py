@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from engine.channel.findings import findings_of
-from engine.errors import ConfigError
 from engine.source import Document, Finding, SourceError, load_yaml
 
 _T = TypeVar("_T")
@@ -64,8 +63,6 @@ class SiteFiles:
             return make(document.content)
         except ValidationError as problem:
             self.findings += findings_of(document, problem, model)
-        except ConfigError as problem:
-            self.note(name, "CFG010", str(problem))
         return None
 
     def rows(self, name: str, columns: tuple[str, ...]) -> list[Row]:

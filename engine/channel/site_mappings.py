@@ -1,25 +1,24 @@
 """The site's mappings: tables, concepts, exams, relevance rules, policy, receivers, as the steps look them up."""
 
-import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from pydantic import ValidationError
 
 from engine.channel.findings import findings_of
 from engine.channel.site_files import Row, SiteFiles
-from engine.errors import ConfigError
 from engine.order.exam import ExamTable, parse_exams
-from engine.order.exam_file import ExamRow, ExamsModel
+from engine.order.exam_file import ExamRow, ExamsModel, unknown_words
 from engine.patient.concept import parse_concepts
 from engine.patient.concept_file import ConceptsModel
 from engine.relevance.compiled import RuleSet
 from engine.relevance.policy import Policy
 from engine.relevance.profiles import ProfilesFile
-from engine.relevance.rules import RuleFile, parse_rule_files
+from engine.relevance.rules import RuleError, RuleFile, parse_rule_files
 from engine.steps.mappings import Mappings
 
 EXAMS = "exams"  # the one table that is no translation
-_RULE = re.compile(r"\bR[0-9]{2,3}\b")
+_EXAM, _TABLE = tuple(ExamRow.model_fields), ("code", "value")
 
 
 def read_mappings(files: SiteFiles, folder: str) -> Mappings | None:
@@ -39,32 +38,35 @@ def read_mappings(files: SiteFiles, folder: str) -> Mappings | None:
 def _exams(files: SiteFiles, folder: str) -> ExamTable | None:
     name = f"{folder}/tables/{EXAMS}.csv"
     there = files.names(f"{folder}/tables", f"{EXAMS}.csv")
-    rows = files.rows(name, tuple(ExamRow.model_fields)) if there else []
-    usable = [row.cells for row in rows if _usable_exam(files, name, row)]
-    return files.read(f"{folder}/exams.yaml", ExamsModel, lambda content: parse_exams(content, usable))
-
-
-def _usable_exam(files: SiteFiles, name: str, row: Row) -> bool:
-    try:
-        ExamRow.model_validate(row.cells)
-    except ValidationError as problem:
-        error = problem.errors(include_url=False, include_input=False)[0]
-        files.note(name, "MAP003", f"{'.'.join(map(str, error['loc']))}: {error['msg']}", row.line)
-        return False
-    return True
+    rows = files.rows(name, _EXAM) if there else []
+    exams = {code: {column: cells[column] for column in _EXAM} for code, cells in _by_code(files, name, rows, _EXAM)}
+    table = files.read(f"{folder}/exams.yaml", ExamsModel, lambda content: parse_exams(content, exams.values()))
+    if table is not None:
+        for line, cells in rows:
+            for problem in unknown_words(cells, table.words):
+                files.note(name, "MAP003", problem, line)
+    return table
 
 
 def _table(files: SiteFiles, name: str) -> dict[str, str]:
-    table: dict[str, str] = {}
-    for line, cells in files.rows(name, ("code", "value")):
-        code, value = cells["code"], cells["value"]
-        if not code.strip() or code != code.strip() or value != value.strip():
+    rows = files.rows(name, _TABLE)
+    return {code: cells["value"] for code, cells in _by_code(files, name, rows, _TABLE)}
+
+
+def _by_code(
+    files: SiteFiles, name: str, rows: Iterable[Row], columns: tuple[str, ...]
+) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Each row under its code; one without a code, with blanks around a cell, or of a code that was there is noted."""
+    seen = set()
+    for line, cells in rows:
+        code = cells["code"]
+        if not code or any(cells[column] != cells[column].strip() for column in columns):
             files.note(name, "MAP004", "a code is empty, or blanks stand around a code or value", line)
-        elif code in table:
+        elif code in seen:
             files.note(name, "MAP005", f"the code {code!r} stands here twice", line)
         else:
-            table[code] = value
-    return table
+            yield code, cells
+        seen.add(code)
 
 
 def _rules(files: SiteFiles, folder: str) -> RuleSet | None:
@@ -75,8 +77,8 @@ def _rules(files: SiteFiles, folder: str) -> RuleSet | None:
         return None
     try:
         return parse_rule_files(parsed)
-    except ConfigError as problem:
-        _note_rule(files, names, str(problem))
+    except RuleError as problem:
+        _note_rule(files, names, problem)
     return None
 
 
@@ -91,13 +93,13 @@ def _rule_file(files: SiteFiles, name: str) -> RuleFile | None:
     return None
 
 
-def _note_rule(files: SiteFiles, names: list[str], problem: str) -> None:
-    """A finding where the rule stands that the sentence names; of two with one name, at the second."""
-    named = _RULE.search(problem)
-    for name in reversed(names):
-        rules = (files.documents[name].content or {}).get("rules") or []
-        for n in reversed(range(len(rules))):
-            if named and rules[n].get("id") == named[0]:
-                files.findings.append(files.documents[name].finding(("rules", n, "id"), "REF006", problem))
-                return
-    files.note(names[0], "REF006", problem)
+def _note_rule(files: SiteFiles, names: list[str], problem: RuleError) -> None:
+    """A finding where the rule stands; of two with one id, at the second."""
+    places = [
+        (files.documents[name], n)
+        for name in names
+        for n, rule in enumerate((files.documents[name].content or {}).get("rules") or [])
+        if rule["id"] == problem.rule
+    ]
+    document, n = places[-1]
+    files.findings.append(document.finding(("rules", n, "id"), "REF006", str(problem)))

@@ -13,6 +13,7 @@ MAX_CONTROL_ID = 199  # bytes of MSH-10 (HL7 2.7)
 VERSIONS = frozenset(b"2.1 2.2 2.3 2.3.1 2.4 2.5 2.5.1 2.6 2.7 2.7.1 2.8 2.8.1 2.8.2 2.9 2.9.1".split())
 _USUAL = 32  # bytes of MSH-9 of which the verdict is remembered
 _DTM = re.compile(rb"\d{4}(?:\d\d(?:\d\d(?:\d\d(?:\d\d(?:\d\d(?:\.\d{1,4})?)?)?)?)?)?(?:[+-]\d{4})?")
+_ESCAPED = re.compile("[\udc80-\udcff]")  # bytes that are no UTF-8, as Python hands them through
 
 
 class ListenerRules(NamedTuple):
@@ -115,11 +116,8 @@ def _charset(raw: bytes, msh: Msh, default: str, flags: tuple[str, ...]) -> Verd
 
 def _undecodable(raw: bytes, msh: Msh) -> str:
     """Where the first byte stands that is no UTF-8."""
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return located(raw, error.start, msh.separator)
-    return ""
+    text, *_ = _ESCAPED.split(raw.decode("utf-8", "surrogateescape"), maxsplit=1)
+    return located(raw, len(text.encode("utf-8")), msh.separator)
 
 
 def _oddities(raw: bytes, msh: Msh) -> tuple[str, ...]:

@@ -1,21 +1,19 @@
 """What an outcome is against what a channel test expects of it, one plain sentence for each difference."""
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import zip_longest
 from zoneinfo import ZoneInfo
 
 from engine.channel.expectations import Expected, Wanted
 from engine.channel.outcome import Outcome
-from engine.hl7.message import Message, Segment
+from engine.check.unchanged import moved
+from engine.hl7.message import Message
 from engine.hl7.path import Path
 from engine.order.order import Order
 from engine.patient.fact import Fact
 from engine.steps.draft import KeepOrder, StoreFacts
 
 _TIMES = frozenset({"observed", "ended", "scheduled"})
-_ENDS = re.compile(rb"[\r\n]+")
 
 
 def differences(expect: Expected, before: Message, outcome: Outcome, zone: str) -> Iterator[str]:
@@ -51,46 +49,6 @@ def _sent(sent: dict[str, dict[Path, Wanted]], outcome: Outcome) -> Iterator[str
             found = outcome.message.get(path)
             if not wanted.holds(found):
                 yield f"sent: {name} {path}: wanted {wanted}, got {'nothing' if found is None else repr(found)}"
-
-
-def moved(before: Message, after: Message, allowed: Sequence[Path]) -> Iterator[str]:
-    """Every place that differs and may not: `NTE` allows all of a name, `OBR-13` a field, `OBR-4.1` a component."""
-    whole = {path.segment for path in allowed if not path.field}
-    old, new = ([segment for segment in one.segments if segment.name not in whole] for one in (before, after))
-    for a, b in zip_longest(old, new):
-        if a is None or b is None or a.name != b.name:
-            names = ", ".join(segment.name for segment in old), ", ".join(segment.name for segment in new)
-            yield f"unchanged_except: segments came, went or moved: {names[0]} became {names[1]}"
-            return
-        yield from _fields(a, b, [path for path in allowed if path.segment == a.name and path.field])
-    ends = [set(_ENDS.findall(message.raw)) for message in (before, after)]
-    if ends[0] != ends[1]:
-        yield "unchanged_except: the line ends differ"
-
-
-def _fields(a: Segment, b: Segment, allowed: Sequence[Path]) -> Iterator[str]:
-    padded = max((path.field for path in allowed), default=0)  # separators up to a field that was written
-    for n in range(1, max(len(a.fields), len(b.fields))):
-        left, right = a.raw_field(n), b.raw_field(n)
-        if left == right or any(path.field == n and not path.component for path in allowed):
-            continue
-        if n < padded and not left and not right:
-            continue
-        parts = {path.component for path in allowed if path.field == n}
-        if parts and _without(left, parts, a) == _without(right, parts, b):
-            continue
-        yield f"unchanged_except: {a.name}-{n} changed from {_shown(left, a)} to {_shown(right, b)}"
-
-
-def _without(field: bytes | None, parts: Iterable[int], segment: Segment) -> list[bytes]:
-    """The components of a field that may not change."""
-    components = (field or b"").split(segment.delimiters.component_byte)
-    components += [b""] * (max(parts) - len(components))
-    return [part for number, part in enumerate(components, 1) if number not in parts]
-
-
-def _shown(field: bytes | None, segment: Segment) -> str:
-    return "nothing" if field is None else repr(field.decode(segment.charset, "backslashreplace"))
 
 
 def _facts(wanted: Sequence[dict[str, Wanted]], outcome: Outcome, zone: str) -> Iterator[str]:

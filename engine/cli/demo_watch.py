@@ -104,13 +104,14 @@ class Watch:
         try:
             found = readers.store.counts()
             live = [cursor.position for cursor in readers.store.cursors() if cursor.name == "live"]
-            received = max(readers.journal.tails().values(), default=0)
+            notes = found.get("notes", 0)  # entries of the engine's own: nobody sent them
+            received = max(readers.journal.tails().values(), default=0) - notes
             done = {(lane.destination, lane.lane): lane.done for lane in readers.journal.lanes()}
             queued = sum(max(tail - done.get(place, 0), 0) for place, tail in readers.store.outbox_tails().items())
         except Retryable:
             return before._replace(sent=sent)
         with self._lock:
             return Counters(
-                *(sent, received, max(live, default=0), found.get("facts", 0), found.get("orders", 0)),
+                *(sent, received, max(live, default=0) - notes, found.get("facts", 0), found.get("orders", 0)),
                 *(self._enriched, self._delivered, queued),
             )

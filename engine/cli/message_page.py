@@ -54,7 +54,9 @@ def _outcome_lines(readers: Readers, entry: Entry) -> Iterator[str]:
             yield f"    {'run':<12}{row.run}"
         for note in notes:
             if note.channel == row.channel and note.run == row.run:
-                yield f"    {note.kind:<12}{printable(note.text)}"
+                first, *others = note.text.split("\n")
+                yield f"    {note.kind:<12}{printable(first)}"
+                yield from (f"{'':<16}{printable(other)}" for other in others)
 
 
 def _because(row: OutcomeRow) -> str:

@@ -88,6 +88,9 @@ class Cx(NamedTuple):
     universal_id: str  # CX.4.2
     type: str
 
+    def __repr__(self) -> str:
+        return "Cx(...)"
+
     @classmethod
     def of(cls, source: Repetition | Segment, field: int = 0, repetition: int = 1) -> Self:
         """Read a repetition, or that of a segment's field: `Cx.of(pid, 3)`."""
@@ -104,6 +107,9 @@ class Xpn(NamedTuple):
     prefix: str
     degree: str
     type: str
+
+    def __repr__(self) -> str:
+        return "Xpn(...)"
 
     @classmethod
     def of(cls, source: Repetition | Segment, field: int = 0, repetition: int = 1) -> Self:
@@ -122,6 +128,9 @@ class Cwe(NamedTuple):
     alt_text: str
     alt_system: str
     original: str  # CWE.9
+
+    def __repr__(self) -> str:
+        return "Cwe(...)"
 
     @classmethod
     def of(cls, source: Repetition | Segment, field: int = 0, repetition: int = 1) -> Self:

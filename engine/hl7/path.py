@@ -7,9 +7,9 @@ from typing import NamedTuple
 from engine.errors import ConfigError
 
 _NUMBER = "([1-9][0-9]{0,3})"
-_PATH = re.compile(
-    rf"([A-Z][A-Z0-9]{{2}})(?:\[{_NUMBER}\])?(?:-{_NUMBER}(?:\({_NUMBER}\))?(?:\.{_NUMBER}(?:\.{_NUMBER})?)?)?"
-)
+PATTERN = rf"([A-Z][A-Z0-9]{{2}})(?:\[{_NUMBER}\])?(?:-{_NUMBER}(?:\({_NUMBER}\))?(?:\.{_NUMBER}(?:\.{_NUMBER})?)?)?"
+"""A path as a regular expression, for schemas too: nothing but what every dialect has."""
+_PATH = re.compile(PATTERN)
 
 
 class Path(NamedTuple):

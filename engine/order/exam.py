@@ -24,9 +24,10 @@ _CACHE = 16_384  # spellings of one site
 class ExamTable:
     """The site's exams; made by `parse_exams`."""
 
-    __slots__ = ("_loinc", "_modalities", "_rows", "_text", "exam_of")
+    __slots__ = ("_loinc", "_modalities", "_rows", "_text", "exam_of", "words")
 
     def __init__(self, file: ExamsModel, rows: Iterable[ExamRow]) -> None:
+        self.words = file.words  # what an exam can be, by slot
         self._rows = {row.code: row for row in rows}
         self._loinc = dict(file.loinc)
         self._modalities = dict(file.obr24)

@@ -40,4 +40,4 @@ class Order(NamedTuple):
     listener: str
 
     def __repr__(self) -> str:
-        return f"Order(entry {self.entry}, {self.control} {self.state})"
+        return f"Order(entry {self.entry}, {self.state})"

@@ -6,8 +6,9 @@ turns into line and column. What the engine asks is the `Concepts` that `engine.
 
 from typing import Annotated, Any, Literal
 
-import re2
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from engine.source import compiled_pattern
 
 Family = Literal["loinc", "icd10", "icd9", "snomed", "rxnorm", "atc"]
 Specimen = Literal["blood", "urine", "any"]
@@ -17,10 +18,7 @@ CodedKind = Literal["allergy", "problem", "medication", "document", "device", "p
 def _pattern(value: object) -> object:
     if not isinstance(value, str):
         return value
-    try:
-        return re2.compile(value) if value else None
-    except re2.error as problem:
-        raise ValueError(f"no google-re2 pattern: {problem.args[0]!r}") from None
+    return compiled_pattern(value) if value else None
 
 
 Pattern = Annotated[Any, BeforeValidator(_pattern)]

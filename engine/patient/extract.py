@@ -44,6 +44,9 @@ class Source(NamedTuple):
     visit: str  # PV1-19
     concepts: Concepts
 
+    def __repr__(self) -> str:
+        return f"Source({self.listener} entry {self.entry})"
+
 
 class Person(NamedTuple):
     """A PID and the segments up to the next one."""
@@ -71,6 +74,9 @@ class Coded(NamedTuple):
     system: str
     other: tuple[str, str, str]
     own: str  # what the sender put first: its code, else its text
+
+    def __repr__(self) -> str:
+        return "Coded(...)"
 
 
 _NO_OTHER = ("", "", "")

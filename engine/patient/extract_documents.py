@@ -33,6 +33,9 @@ class _Text(NamedTuple):
     flags: list[str]
     status: str  # strictest of the lines that count; of all where every one was taken back
 
+    def __repr__(self) -> str:
+        return f"_Text({len(self.text)} characters)"
+
 
 def split(source: Source, group: Group) -> tuple[list[tuple[int, Segment]], list[tuple[int, Segment]]]:
     """The OBX of a group that are values, and those that are lines of a report."""

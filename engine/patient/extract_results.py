@@ -28,6 +28,9 @@ class Group(NamedTuple):
     notes: dict[int, list[str]]  # index of the OBX -> NTE-3 after it (T18)
     specimen: str  # OBR-15, SPM-4
 
+    def __repr__(self) -> str:
+        return f"Group({len(self.observations)} observations)"
+
 
 def groups(segments: Sequence[Segment], first: int) -> list[Group]:
     """The OBR groups of one person's segments; `first` is the number of OBX in the message before them."""
@@ -66,6 +69,9 @@ class _Order(NamedTuple):
     status: str
     time: str
     version: int
+
+    def __repr__(self) -> str:
+        return "_Order(...)"
 
 
 def order_of(source: Source, obr: Segment | None) -> _Order:

@@ -4,11 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from engine.order.exam_file import Contrast
 from engine.relevance.compiled import ExamMatch, Known
 from engine.relevance.conditions import Active, Positive, Present, Rise, Value
 from engine.relevance.durations import microseconds
-
-Contrast = Literal["IOD", "GAD", "GADHEP", "IOD_POSSIBLE", "GAD_POSSIBLE", "WO"]
 
 
 def _duration(value: object) -> object:

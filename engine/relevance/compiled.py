@@ -156,19 +156,27 @@ def unknown_kind(exam: Exam) -> bool:
     return not (exam.modality or exam.contrast or exam.special)
 
 
+class RuleError(ConfigError):
+    """A rule that does not go with the others; `rule` is its id."""
+
+    def __init__(self, rule: str, problem: str) -> None:
+        super().__init__(problem)
+        self.rule = rule
+
+
 def compile_rules(rules: Sequence[Rule], agents: Agents) -> RuleSet:
-    """Check the rules against each other and order them; raises ConfigError that names the rule."""
+    """Check the rules against each other and order them; raises RuleError."""
     by_id = {rule.id: rule for rule in rules}
     for rule in rules:
         if by_id[rule.id] is not rule:
-            raise ConfigError(f"rule {rule.id} is there twice")
+            raise RuleError(rule.id, f"rule {rule.id} is there twice")
         _known(rule, "rule", (other for check in rule.checks for other in check.with_any), by_id)
         _known(rule, "agent group", rule.agents, agents)
     graph = {rule.id: [other for check in rule.checks for other in check.with_any] for rule in rules}
     try:
         ordered = list(TopologicalSorter(graph).static_order())
     except CycleError as cycle:
-        raise ConfigError(f"rules wait for each other: {' -> '.join(cycle.args[1])}") from None
+        raise RuleError(cycle.args[1][0], f"rules wait for each other: {' -> '.join(cycle.args[1])}") from None
     return RuleSet([by_id[name] for name in ordered], agents)
 
 
@@ -177,7 +185,7 @@ def _known(rule: Rule, what: str, names: Iterable[str], there: Mapping[str, obje
         if name not in there:
             near = difflib.get_close_matches(name, there, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise ConfigError(f"rule {rule.id}: no {what} {name}{hint}")
+            raise RuleError(rule.id, f"rule {rule.id}: no {what} {name}{hint}")
 
 
 def _meant(rule: Rule, exam: Exam) -> bool:

@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from engine.relevance.clauses import Clause, ExamModel, KnownModel, Length, WhenModel
-from engine.relevance.compiled import Agents, Check, Missing, Rule, RuleSet, compile_rules
+from engine.relevance.compiled import Agents, Check, Missing, Rule, RuleError, RuleSet, compile_rules
 from engine.relevance.durations import EVER
 from engine.relevance.templates import REFUSED_WORDS, Template, parse_template, refused_words
 
-__all__ = ["REFUSED_WORDS", "RuleFile", "RuleModel", "RuleSet", "parse_rule_files", "refused_words"]
+__all__ = ["REFUSED_WORDS", "RuleError", "RuleFile", "RuleModel", "RuleSet", "parse_rule_files", "refused_words"]
 
 Severity = Literal["S", "I", "C"]  # safety, changes the interpretation, context
 Kind = Literal["allergy", "problem", "lab", "vital", "medication", "procedure", "device", "pregnancy"]
@@ -190,7 +190,7 @@ class RuleFile(Clause):
 def parse_rule_files(files: list[Any]) -> RuleSet:
     """The rule set of plain dicts or RuleFiles, in the files' order.
 
-    Raises pydantic's ValidationError for a wrong field and ConfigError for what only all files together show: an id
+    Raises pydantic's ValidationError for a wrong field and RuleError for what only all files together show: an id
     given twice, a rule or group that is not there, rules that wait for each other.
     """
     parsed = [RuleFile.model_validate(file) for file in files]

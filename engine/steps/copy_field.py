@@ -1,8 +1,8 @@
 """Copy a field, with its components, to another place of the message."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from engine.errors import StepError
 from engine.hl7.message import Message
@@ -10,7 +10,7 @@ from engine.hl7.path import Path
 from engine.hl7.segment import part_of, repetition_of
 from engine.steps.draft import Draft
 from engine.steps.mappings import Mappings
-from engine.steps.paths import STEP, FieldPath
+from engine.steps.paths import STEP, Because, FieldPath
 
 
 class CopyField(BaseModel):
@@ -32,10 +32,10 @@ missing: keep                      # keep | error
 """
 
     step: Literal["copy_field"]
-    because: str = ""
-    path: FieldPath
-    to: FieldPath
-    missing: Literal["keep", "error"] = "keep"
+    because: Because = ""
+    path: Annotated[FieldPath, Field(description="from where")]
+    to: Annotated[FieldPath, Field(description="where to; the segment must be there")]
+    missing: Literal["keep", "error"] = Field("keep", description="what becomes of a message without the source")
 
     def apply(self, draft: Draft, mappings: Mappings) -> Draft:  # noqa: ARG002 - every step has this form
         """The draft with the copy.

@@ -120,6 +120,5 @@ class Draft(NamedTuple):
     effects: tuple[Effect, ...] = ()
     flags: tuple[str, ...] = ()  # fixed words about odd input: "date_unreadable OBX[2]-14"
     alerts: tuple[Alert, ...] = ()
-    filtered: str = ""  # not empty: the message ends here, FILTERED, with this reason
     enrichment: str = ""  # "" no enrich step ran | done | nothing | off | failed | doubt
     owned: tuple[str, ...] = ()  # paths that enrichment wrote, for unchanged_except and D13c

@@ -24,6 +24,7 @@ from engine.relevance.subject import facts_of_order, subject_of
 from engine.relevance.synopsis import Item, items, origin, threshold
 from engine.steps.draft import Alert, Draft, KeepSynopsis, Shown, Synopsis
 from engine.steps.mappings import Mappings
+from engine.steps.paths import Because
 from engine.steps.track_order import is_imaging
 
 
@@ -35,23 +36,28 @@ class RelevantCarrier(_Model):
     """OBR-13: the headline and the order's own text."""
 
     carrier: Literal["OBR-13"]
-    max: Annotated[int, Field(ge=64)] = 300
-    headline: Annotated[int, Field(ge=32)] | None = None  # characters every receiver shows; else all of max
-    keep_original: Literal["after", "before"] = "after"
+    max: Annotated[int, Field(ge=64, description="characters of the field")] = 300
+    headline: Annotated[int, Field(ge=32)] | None = Field(
+        None, description="characters that every receiver shows; else all of max"
+    )
+    keep_original: Literal["after", "before"] = Field("after", description="where the order's own text stands")
 
 
 class NoteCarrier(_Model):
     """One NTE after each OBR."""
 
     carrier: Literal["NTE"]
-    max: Annotated[int, Field(ge=300)] = 10240
+    max: Annotated[int, Field(ge=300, description="characters of the note")] = 10240
 
 
 class ObservationCarrier(_Model):
     """OBX of the facts shown."""
 
     carrier: Literal["OBX"]
-    kinds: Annotated[tuple[Literal["lab", "vital"], ...], Field(min_length=1)] = ("lab", "vital")
+    kinds: Annotated[tuple[Literal["lab", "vital"], ...], Field(min_length=1, description="of which kinds")] = (
+        "lab",
+        "vital",
+    )
 
 
 class AllergyCarrier(_Model):
@@ -81,10 +87,10 @@ carriers:
 """
 
     step: Literal["enrich"]
-    because: str = ""
-    rules: Literal["relevance"] = "relevance"
-    profile: str = "dcm4chee"
-    carriers: Annotated[tuple[AnyCarrier, ...], Field(min_length=1)]
+    because: Because = ""
+    rules: Literal["relevance"] = Field("relevance", description="the rules: mappings/relevance/*.yaml")
+    profile: str = Field("dcm4chee", description="what the receiver reads: mappings/profiles.yaml")
+    carriers: Annotated[tuple[AnyCarrier, ...], Field(min_length=1, description="where the findings travel")]
 
     @cached_property
     def plan(self) -> Plan:
@@ -99,7 +105,7 @@ carriers:
                     plan = plan._replace(note=carrier.max)
                 case ObservationCarrier():
                     plan = plan._replace(observations=frozenset(carrier.kinds))
-                case AllergyCarrier():
+                case AllergyCarrier():  # pragma: no branch - there is no other
                     plan = plan._replace(allergies=True)
         return plan
 

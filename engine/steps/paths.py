@@ -2,12 +2,18 @@
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from engine.errors import ConfigError
-from engine.hl7.path import Path
+from engine.hl7.path import PATTERN, Path
 
+SCALAR = ["string", "number", "boolean"]
+"""What an editor may take a text for, by the rules of YAML 1.2: a JSON schema's `type`."""
+
+ANY_PATH = f"^{PATTERN}$"
+_FIELD_PATH = rf"^(?=[^-]+-)(?!MSH(\[[0-9]+\])?-[12](?![0-9])){PATTERN}$"  # a field, and none of the delimiters
 STEP = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+Because = Annotated[str, Field(description="why, for who reads the channel")]
 
 
 def _path(value: object) -> Path:
@@ -29,6 +35,13 @@ def _field(value: object) -> Path:
 
 
 _AS_TEXT = PlainSerializer(str, return_type=str)
-_SCHEMA = WithJsonSchema({"type": "string", "examples": ["OBR-4.1", "OBX[2]-5", "PID-3(2).4"]})
-AnyPath = Annotated[Path, BeforeValidator(_path), _AS_TEXT, _SCHEMA]
-FieldPath = Annotated[Path, BeforeValidator(_field), _AS_TEXT, _SCHEMA]
+
+
+def _schema(pattern: str, *examples: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [*examples]})
+
+
+AnyPath = Annotated[Path, BeforeValidator(_path), _AS_TEXT, _schema(ANY_PATH, "OBR-4.1", "OBX[2]-5", "NTE")]
+FieldPath = Annotated[
+    Path, BeforeValidator(_field), _AS_TEXT, _schema(_FIELD_PATH, "OBR-4.1", "OBX[2]-5", "PID-3(2).4")
+]

@@ -2,12 +2,12 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, Field
 
 from engine.hl7.path import Path
 from engine.steps.draft import Draft
 from engine.steps.mappings import Mappings
-from engine.steps.paths import STEP, AnyPath
+from engine.steps.paths import STEP, AnyPath, Because
 
 
 def _not_the_header(path: Path) -> Path:
@@ -33,8 +33,8 @@ because: "the PACS has no use for a social security number"
 """
 
     step: Literal["remove"]
-    because: str = ""
-    path: Annotated[AnyPath, AfterValidator(_not_the_header)]
+    because: Because = ""
+    path: Annotated[AnyPath, AfterValidator(_not_the_header), Field(description="what is removed or emptied")]
 
     def apply(self, draft: Draft, mappings: Mappings) -> Draft:  # noqa: ARG002 - every step has this form
         """The draft without it."""

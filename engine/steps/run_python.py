@@ -13,7 +13,7 @@ from engine.errors import BackstoryError, ConfigError, StepError
 from engine.hl7.message import Message
 from engine.steps.draft import Draft
 from engine.steps.mappings import Mappings
-from engine.steps.paths import STEP
+from engine.steps.paths import STEP, Because
 
 __all__ = ["GROUP", "RunPython", "as_hl7"]
 
@@ -40,9 +40,9 @@ options: {code: 29463-7}           # keyword arguments of the class
 """
 
     step: Literal["run_python"]
-    because: str = ""
-    name: Annotated[str, Field(min_length=1)]
-    options: dict[str, str] = {}
+    because: Because = ""
+    name: Annotated[str, Field(min_length=1, description="entry point of the group `backstory.steps`")]
+    options: dict[str, str] = Field({}, description="keyword arguments of the class, as texts")
 
     @property
     def key(self) -> tuple[str, tuple[tuple[str, str], ...]]:
@@ -77,8 +77,8 @@ def as_hl7(message: Message) -> "hl7.Message":
     Raises:
         StepError: python-hl7 cannot read it.
     """
-    lines = [segment.raw.decode(message.charset) for segment in message.segments]
     try:
+        lines = [segment.raw.decode(message.charset) for segment in message.segments]
         return hl7.parse("\r".join(lines) + "\r")
     except (hl7.HL7Exception, IndexError, ValueError):
         raise StepError("run_python", "", "python-hl7 cannot read the message") from None

@@ -2,13 +2,13 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from engine.errors import StepError
 from engine.hl7.message import Unencodable
 from engine.steps.draft import Draft
 from engine.steps.mappings import Mappings
-from engine.steps.paths import STEP, FieldPath
+from engine.steps.paths import SCALAR, STEP, Because, FieldPath
 
 
 def _text(value: object) -> object:
@@ -32,9 +32,11 @@ value: PACS
 """
 
     step: Literal["set_field"]
-    because: str = ""
-    path: FieldPath
-    value: Annotated[str, BeforeValidator(_text)]
+    because: Because = ""
+    path: Annotated[FieldPath, Field(description="where to")]
+    value: Annotated[
+        str, BeforeValidator(_text), WithJsonSchema({"type": [*SCALAR, "null"]}), Field(description="the text, as data")
+    ]
 
     def apply(self, draft: Draft, mappings: Mappings) -> Draft:  # noqa: ARG002 - every step has this form
         """The draft with the value. Raises StepError where the segment is missing or the charset cannot write it."""

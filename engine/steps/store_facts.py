@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from engine.errors import StepError
 from engine.hl7.message import Message, Segment
@@ -17,6 +17,7 @@ from engine.patient.identity import Identifier, IdentityEvent, identifiers, link
 from engine.steps import draft as effects
 from engine.steps.draft import Draft, Identify, Origin
 from engine.steps.mappings import Mappings
+from engine.steps.paths import Because
 
 Kind = Literal["demographics", "allergy", "problem", "lab", "vital", "medication", "document", "pregnancy"]
 _KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -39,9 +40,10 @@ kinds: [allergy, problem]          # all kinds where nothing is written
 """
 
     step: Literal["store_facts"]
-    because: str = ""
-    kinds: tuple[Kind, ...] = _KINDS
-    best_effort: bool = False  # inside an order channel: what cannot be kept must not keep the order (D1)
+    because: Because = ""
+    kinds: tuple[Kind, ...] = Field(_KINDS, description="which kinds of facts")
+    # always so in a channel that sends: what cannot be kept must not keep the order (D1)
+    best_effort: bool = Field(False, description="whether a message that cannot be kept goes on all the same")
 
     def apply(self, draft: Draft, mappings: Mappings) -> Draft:
         """The draft with one StoreFacts for each patient of the message, and Identify where an ADT links identifiers.

@@ -14,6 +14,7 @@ from engine.order.reading import accession, control, exam_time, filler, modality
 from engine.patient.identity import pick_identifier, said
 from engine.steps.draft import Draft, KeepOrder
 from engine.steps.mappings import Mappings
+from engine.steps.paths import Because
 
 # sections of table 0074 that are no imaging: an order that names one and no exam we know goes to another department
 _ELSEWHERE = frozenset(
@@ -60,7 +61,7 @@ step: track_order                  # the order and its life cycle enter the stor
 """
 
     step: Literal["track_order"]
-    because: str = ""
+    because: Because = ""
 
     def apply(self, draft: Draft, mappings: Mappings) -> Draft:
         """The draft with one KeepOrder for each number; several OBR of one number are one order (T38).

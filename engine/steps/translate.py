@@ -3,17 +3,24 @@
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, Field, model_validator
+from pydantic.config import JsonDict
 
 from engine.errors import StepError
 from engine.hl7.message import DELETE, Message, Unencodable
 from engine.hl7.path import Path
 from engine.steps.draft import Draft
 from engine.steps.mappings import Mappings
-from engine.steps.paths import STEP, FieldPath
+from engine.steps.paths import STEP, Because, FieldPath
+
+_DEFAULT_IS_USED: JsonDict = {
+    "if": {"properties": {"unmapped": {"const": "default"}}, "required": ["unmapped"]},
+    "then": {"required": ["default"]},
+    "else": {"properties": {"default": False}},
+}
 
 
 class Translate(BaseModel):
-    """Replace the code at a path by what mappings/tables/<table>.csv says.
+    """Replace the code at a path by what mappings/tables/TABLE.csv says.
 
     A path without an occurrence (`OBR-4.1`) means every segment of the name, since an order may ask for several exams;
     `OBR[1]-4.1` means the first. A code that is absent, empty or `""` is left alone. What becomes of a code that the
@@ -21,7 +28,7 @@ class Translate(BaseModel):
     field, or write the `default`.
     """
 
-    model_config = STEP
+    model_config = STEP | {"json_schema_extra": _DEFAULT_IS_USED}
 
     best_effort: ClassVar[bool] = False
     needs_context: ClassVar[bool] = False
@@ -34,11 +41,11 @@ because: "the exam is classified from its text as well"
 """
 
     step: Literal["translate"]
-    because: str = ""
-    path: FieldPath
-    table: Annotated[str, Field(min_length=1)]
-    unmapped: Literal["keep", "error", "empty", "default"] = "error"
-    default: str | None = None
+    because: Because = ""
+    path: Annotated[FieldPath, Field(description="where the code stands")]
+    table: Annotated[str, Field(min_length=1, description="mappings/tables/TABLE.csv, with the columns code and value")]
+    unmapped: Literal["keep", "error", "empty", "default"] = Field("error", description="for a code the table lacks")
+    default: str | None = Field(None, description="what is written under `unmapped: default`, and only then")
 
     @model_validator(mode="after")
     def _default_is_used(self) -> "Translate":

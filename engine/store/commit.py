@@ -96,6 +96,7 @@ class CommitWriter:
             name = Status(outcome.status).name.lower()
             stored[name] = stored.get(name, 0) + 1
         stored["outbox"] = len(batch.outgoing)
+        stored["notes"] = len(batch.notes)
         self.count(stored)
 
     def committed(self, batch: Commit) -> None:

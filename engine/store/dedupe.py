@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select
 
 from engine.store.planes import Planes, plane_of
 from engine.store.rules import DUPLICATE_KNOWN
-from engine.store.sql import ZERO, Inserts, fetch, text_of
+from engine.store.sql import ZERO, Inserts, fetch, run, text_of
 from engine.store.tables import dedupe, dedupe_runs, entries
 
 RUN = 16_384  # hashes of a run
@@ -101,15 +101,15 @@ class Dedupe:
         rows = self._waiting[:RUN]
         last = rows[-1][1]
         ((newest,),) = fetch(self._connection, _NEWEST, (last,)) or ((0,),)
-        expired = {run for (run,) in fetch(self._connection, _EXPIRED, (newest - DUPLICATE_KNOWN,))}
-        for run in expired:
-            run(self._connection, _DROP_HASHES, (run,))
-            run(self._connection, _DROP_RUN, (run,))
-        run = self._planes.newest + 1
+        expired = {old for (old,) in fetch(self._connection, _EXPIRED, (newest - DUPLICATE_KNOWN,))}
+        for old in expired:
+            run(self._connection, _DROP_HASHES, (old,))
+            run(self._connection, _DROP_RUN, (old,))
+        new = self._planes.newest + 1
         plane = plane_of([h for h, _ in rows])
-        _INSERT.run(self._connection, [(run, h, n) for h, n in sorted(rows)])
-        _INSERT_RUN.run(self._connection, [(run, last, newest, plane)])
-        self._sealing = expired, run, plane
+        _INSERT.run(self._connection, [(new, h, n) for h, n in sorted(rows)])
+        _INSERT_RUN.run(self._connection, [(new, last, newest, plane)])
+        self._sealing = expired, new, plane
 
     def sealed(self) -> None:
         """The run is on disk: forget its hashes, and the planes of runs that were dropped."""
@@ -119,6 +119,6 @@ class Dedupe:
             if not positions:
                 del self._recent[h]
         del self._waiting[:RUN]
-        expired, run, plane = self._sealing
+        expired, new, plane = self._sealing
         self._planes.drop(expired)
-        self._planes.add(run, plane)
+        self._planes.add(new, plane)

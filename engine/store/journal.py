@@ -135,8 +135,8 @@ def open_journal(path: Path, partitions: int = 1) -> SqlJournal:
         raise ConfigError(f"a journal has at least one partition, not {partitions}")
     file = WriterFile(path, JOURNAL)
     try:
-        _agree_on_partitions(file, path, partitions)
         with named_errors(file.what):
+            _agree_on_partitions(file, path, partitions)
             return SqlJournal(file, partitions)
     except BaseException:
         file.close()

@@ -187,6 +187,7 @@ class MemoryStore:
         counts["facts"] = sum(map(len, self._facts.values()))
         counts["orders"] = len(self._orders)
         counts["outbox"] = sum(map(len, self._outbox.values()))
+        counts["notes"] = len(self._notes)
         return counts
 
     # both

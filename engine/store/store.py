@@ -23,7 +23,7 @@ from engine.store.sqlite import ReaderFile, WriterFile, named_errors
 from engine.store.tables import cursors, deferred, store_commands, store_words, switches, totals
 from engine.store.words import WordReader, WordWriter
 
-_COUNTED = ("facts", "orders", "outbox", *(status.name.lower() for status in Status if status))
+_COUNTED = ("facts", "orders", "outbox", "notes", *(status.name.lower() for status in Status if status))
 
 
 class SqlStoreReader:

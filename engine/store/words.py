@@ -14,7 +14,6 @@ class WordReader:
         self._connection = connection
         self._words: dict[int, str] = {0: ""}
         self._one = text_of(select(table.c.text).where(table.c.id == bindparam("id")), attached=attached)
-        self._id = text_of(select(table.c.id).where(table.c.text == bindparam("text")), attached=attached)
 
     def word(self, number: int) -> str:
         """The word of a number that a row names."""
@@ -27,13 +26,6 @@ class WordReader:
         ((word,),) = fetch(self._connection, self._one, (number,))
         self._words[number] = str(word)
         return str(word)
-
-    def number(self, word: str) -> int | None:
-        """The number of a word, None where no row ever named it."""
-        if not word:
-            return 0
-        found = fetch(self._connection, self._id, (word,))
-        return found[0][0] if found else None
 
 
 class WordWriter:

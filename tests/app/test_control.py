@@ -211,10 +211,11 @@ def test_what_is_no_command_is_refused(run: Path, office: Office, line: bytes) -
 
 
 def test_another_user_is_refused(run: Path, office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SO_PEERCRED decides, root and the same user pass (D17)."""
+    """SO_PEERCRED decides, root and the same user pass (D17); the refusal arrives, however slowly the caller asks."""
     monkeypatch.setattr(control, "_CREDENTIALS", _Foreign())
-    with pytest.raises(Rejected, match="only the engine's own user"):
-        call(run / "worker.sock", "status")
+    for _ in range(100):
+        with pytest.raises(Rejected, match="only the engine's own user"):
+            call(run / "worker.sock", "status")
     assert office.seen == []
 
 

@@ -3,19 +3,23 @@
 import base64
 import io
 import json
+import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Event
 from typing import Any
 
 import pytest
 
 from engine.app import deferred
 from engine.app.control import Command, ControlServer
-from engine.app.events import DeferredDone, DeferredFailed, Event
+from engine.app.events import DeferredDone, DeferredFailed
+from engine.app.events import Event as LogEvent
 from engine.app.installation import installation_id
-from engine.app.jobs import CONFORMS, Jobs
+from engine.app.jobs import CONFORMS, Jobs, Result
 from engine.channel.ports import Deferred
 from engine.errors import ConfigError, Retryable
 
@@ -58,7 +62,7 @@ class Office:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "network.sock"
         self.network = Network(self.path)
-        self.events: list[Event] = []
+        self.events: list[LogEvent] = []
         self.woken: SimpleQueue[None] = SimpleQueue()
         self.jobs: list[Jobs] = []
 
@@ -163,6 +167,40 @@ def test_the_child_answers_every_job() -> None:
         {"error": "Unreadable"},
         {"error": "there is no such job"},
     ]
+
+
+def test_the_child_lives_under_limits_and_ends_with_its_work() -> None:
+    """Its memory is bounded by the system, it leaves no core with a message in it, and its stdin is its life."""
+    words = [sys.executable, "-m", "engine.app.deferred"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        job = {"job": "validate", "charset": "utf-8", "options": {}, "body": base64.b64encode(BODY).decode()}
+        child.stdin.write(json.dumps(job).encode() + b"\n")
+        child.stdin.flush()
+        assert json.loads(child.stdout.readline()) == {"text": ""}
+        limits = Path(f"/proc/{child.pid}/limits").read_text().splitlines()
+        found = {line[:25].strip(): line[26:].split()[0] for line in limits}
+        assert (found["Max address space"], found["Max core file size"]) == (str(deferred.MEMORY), "0")
+        child.stdin.close()
+        assert child.wait(30) == 0
+
+
+def test_a_child_without_work_is_sent_home(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its memory; the next job gets a new one."""
+    monkeypatch.setattr("engine.app.jobs.IDLE", 0.05)
+    work = office.start(child('print(\'{"text": ""}\')'))
+    assert office.result(work)[1] is True
+    deadline = time.monotonic() + 30
+    while work._child is not None and time.monotonic() < deadline:
+        Event().wait(0.01)
+    assert work._child is None
+    assert office.result(work, JOB._replace(id=5))[1] is True
+
+
+def test_a_result_shows_no_content() -> None:
+    """Its job holds the message."""
+    assert repr(Result(JOB, done=True)) == "Result(4, done=True)"
 
 
 def test_an_installation_keeps_its_name(tmp_path: Path) -> None:

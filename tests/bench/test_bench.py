@@ -12,6 +12,7 @@ from tests.bench.__main__ import main
 from tests.bench.goals import Figure, missed
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_small_run_gives_every_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(site, "CACHE", tmp_path)
     monkeypatch.setattr("tests.bench.__main__.CACHE", tmp_path)

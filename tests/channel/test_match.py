@@ -46,3 +46,20 @@ def test_what_is_no_match_is_refused_in_words(yaml):
     """One sentence that says what is wanted."""
     with pytest.raises(ConfigError):
         _matches(yaml)
+
+
+def test_the_type_is_compared_in_the_senders_own_delimiters():
+    """`ORM^O01` takes ORM!O01 where the sender's component separator is an exclamation mark, and an absent type is none."""
+    matcher = compile_matcher({"MSH-9": ["ORM^O01"]})
+    assert matcher(Message.parse(b"MSH|!~\\&|RIS|H|||||ORM!O01!ORM_O01|1|P|2.5\r"))
+    assert not matcher(Message.parse(b"MSH|!~\\&|RIS|H|||||ORM!O02|1|P|2.5\r"))
+    assert not matcher(Message.parse(b"MSH|!~\\&|RIS\r"))
+
+
+def test_a_feed_of_nonsense_types_is_judged_without_being_remembered():
+    """More spellings than are kept: each is still judged for itself."""
+    matcher = compile_matcher({"MSH-9": {"matches": "7$"}})
+    raw = "MSH|^~\\&|RIS|H|||||X^%d|1|P|2.5\r"
+    said = [matcher(Message.parse((raw % number).encode())) for number in range(1500)]
+    assert said == [str(number).endswith("7") for number in range(1500)]
+    assert matcher(Message.parse((raw % 1497).encode()))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, tzinfo
 from itertools import count
 from pathlib import Path
 
@@ -56,7 +57,13 @@ class Bench:
         self._numbers = count(1)
 
     def receive(
-        self, *messages: tuple[str, bytes], partition: int = 0, kind: Kind = Kind.MESSAGE, answer="AA", flags=""
+        self,
+        *messages: tuple[str, bytes],
+        partition: int = 0,
+        kind: Kind = Kind.MESSAGE,
+        answer="AA",
+        charset: str = "utf-8",
+        flags="",
     ) -> None:
         with self.journal.transaction() as tx:
             tx.log.append(
@@ -66,7 +73,7 @@ class Bench:
                         "peer:1",
                         NOW + n,
                         body,
-                        "utf-8",
+                        charset,
                         kind,
                         answer,
                         flags,
@@ -277,6 +284,42 @@ def test_a_disk_that_fills_while_entries_go_one_by_one_loses_nothing(memory: Ben
     assert memory.process().first == 2
 
 
+def test_a_disk_that_fills_at_the_first_of_them_is_told(memory: Bench) -> None:
+    """Nothing was committed: the worker waits, and both come again."""
+    memory.receive(("lab", ORU31), ("lab", ORU24))
+
+    class Full(Refusing):
+        def commit(self, batch: Commit) -> None:
+            raise StoreRefused("store refused") if len(batch.outcomes) > 1 else Retryable("store.db: the disk is full")
+
+    real, memory.store = memory.store, Full(memory.store, Retryable(""))
+    with pytest.raises(Retryable, match="the disk is full"):
+        memory.process()
+    memory.store = real
+    assert memory.process().entries == 2
+
+
+def test_a_disk_that_fills_while_an_order_leaves_bare_is_told(memory: Bench) -> None:
+    """The bare order was not queued: it is neither FAILED nor lost, and leaves enriched when there is room."""
+    memory.receive(("lab", ORU24), ("ris", ORM))
+
+    class Full(Refusing):
+        def commit(self, batch: Commit) -> None:
+            if batch.orders:
+                raise StoreRefused("store refused: OverflowError")
+            if batch.outgoing:
+                raise Retryable("store.db: the disk is full")
+            self._store.commit(batch)
+
+    real, memory.store = memory.store, Full(memory.store, Retryable(""))
+    assert memory.process().last == 1
+    with pytest.raises(Retryable):
+        memory.process()
+    memory.store = real
+    memory.process()
+    assert "eGFR 24" in field(memory.sent()[0], "OBR-13")
+
+
 def test_every_entry_is_found_by_its_keys(bench: Bench) -> None:
     """Patient, control id, accession, placer, filler and visit."""
     bench.receive(("ris", ORM))
@@ -481,6 +524,50 @@ def test_a_stopped_context_channel_delays_what_is_said_of_absence(memory: Bench)
     assert memory.state.delayed_since == NOW + 10
 
 
+def test_of_two_stopped_context_channels_the_older_delay_counts(memory: Bench) -> None:
+    """Also where both stop in one batch, and after a restart."""
+    adt, oru = ADT.replace(b"12345^^^HOSP^MR", b""), ORU24.replace(b"12345^^^HOSP^MR", b"")
+    first = [("adt", adt.replace(b"SYN0001", b"A%d" % n)) for n in range(11)]
+    memory.receive(*first, *[("lab", oru.replace(b"SYN0003", b"N%d" % n)) for n in range(11)])
+    assert [cursor.name for cursor in memory.process().stopped] == ["adt", "results"]
+    since = memory.state.delayed_since
+    assert NOW < since <= NOW + 10
+    memory.restart()
+    assert memory.state.delayed_since == NOW + 10
+
+
+BOTH = ADT.replace(b"12345^^^HOSP^MR", b"12345^^^HOSP^MR~E77^^^ENT^PI")
+
+
+def test_identifiers_that_one_message_links_are_one_patient(bench: Bench) -> None:
+    """A result under one number is shown on the order under the other, in the same batch and in later ones."""
+    result = ORU24.replace(b"12345^^^HOSP^MR", b"E77^^^ENT^PI")
+    bench.receive(("lab", result), ("ris", ORM), ("adt", BOTH), ("ris", ORM.replace(b"SYN0006", b"SYN0106")))
+    bench.process()
+    bench.receive(("ris", ORM.replace(b"SYN0006", b"SYN0206")))
+    bench.process()
+    shown = ["eGFR 24" in field(body, "OBR-13") for body in bench.sent()]
+    assert shown == [False, True, True]
+
+
+def test_a_link_that_is_known_is_no_news(bench: Bench) -> None:
+    """The same registration again, in one batch and in the next: one row of the identity log."""
+    bench.receive(("adt", BOTH), ("adt", BOTH.replace(b"SYN0001", b"SYN0101")))
+    bench.process()
+    bench.receive(("adt", BOTH.replace(b"SYN0001", b"SYN0201")))
+    bench.process()
+    assert [event.event for event in bench.store.identity(["HOSP|MR|12345"])] == ["link"]
+
+
+def test_what_is_empty_or_deleted_is_no_key(bench: Bench) -> None:
+    """A message is not found by `""`, and a visit that is not there by nothing."""
+    bench.receive(
+        ("ris", ORM.replace(b"ACC1", b'""').replace(b"V1^^^HOSP", b"").replace(b"12345", b'12345^^^HOSP^MR~""'))
+    )
+    bench.process()
+    assert [bench.store.find(value) for value in ('""', "", "P1")] == [[], [], [1]]
+
+
 def test_an_operators_note_is_attached(bench: Bench) -> None:
     """A deferred result is an entry, and becomes a note of the outcome it belongs to (D12b)."""
     bench.receive(("lab", ORU24))
@@ -553,6 +640,21 @@ def test_what_the_destinations_charset_lacks_leaves_as_it_came() -> None:
     assert [alert.kind for alert in done.done[1].alerts] == ["destination"]
 
 
+@pytest.mark.parametrize(
+    ("charset", "name", "codec"),
+    [("iso8859_2", "8859/2", "iso8859_2"), ("utf-8", "UNICODE UTF-8", "utf-8"), ("cp1252", "CP1252", "cp1252")],
+)
+def test_the_charset_it_leaves_in_is_said(charset: str, name: str, codec: str) -> None:
+    """An order in Latin 1 for receivers of other sets: MSH-18 as table 0211 spells it, or as the codec is called."""
+    bench = Bench(MemoryJournal(), MemoryStore(), with_destination(charset=charset))
+    order = ORM.replace(b"|P|2.3.1", b"|P|2.3.1||||||8859/1").replace(b"DOE^JANE", "DOÉ^JANE".encode("latin-1"))
+    bench.receive(("ris", order), charset="iso8859_1")
+    bench.process()
+    (sent,) = bench.sent()
+    assert Message.parse(sent, codec).get("PID-5.1") == "DOÉ"
+    assert Message.parse(sent, codec).get("MSH-18") == name
+
+
 def test_an_enriched_order_that_is_too_long_leaves_as_it_came() -> None:
     """Length is D1's business as well: the order leaves without what does not fit, with an alert."""
     bench = Bench(MemoryJournal(), MemoryStore(), with_destination(max_bytes=len(ORM) + 40))
@@ -560,6 +662,20 @@ def test_an_enriched_order_that_is_too_long_leaves_as_it_came() -> None:
     done = bench.process()
     assert done.done[1].row.enrichment == "failed"
     assert unstamped(bench.sent()[0]) == ORM
+
+
+@pytest.mark.parametrize("zone", [UTC, None])
+def test_a_declared_history_counts_as_heard(zone: tzinfo | None) -> None:
+    """`history_from` (D13), in UTC where it names no zone: the feed is known since then, not since its first message."""
+    since = datetime(2026, 1, 1, tzinfo=zone)
+    listeners = dict(SITE.config.listeners)
+    listeners["lab"] = listeners["lab"].model_copy(update={"history_from": since})
+    bench = Bench(
+        MemoryJournal(), MemoryStore(), SITE._replace(config=SITE.config.model_copy(update={"listeners": listeners}))
+    )
+    bench.receive(("lab", ORU24))
+    bench.process()
+    assert bench.store.coverage()["lab", "HOSP"] == (int(since.replace(tzinfo=UTC).timestamp()) * 1_000_000, NOW)
 
 
 def test_a_backfill_stores_and_sends_nothing() -> None:

@@ -10,8 +10,10 @@ from engine.channel.model import Channel
 from engine.channel.outcome import Status
 from engine.channel.run import run
 from engine.channel.site import load_site
+from engine.errors import Unreadable
 from engine.hl7.message import Message
-from engine.steps.draft import Origin
+from engine.source import read_yaml
+from engine.steps.draft import Origin, StoreFacts
 
 SITE = Path(__file__).parents[2]
 RAW = (SITE / "channels/samples/orm_ct_abdomen.hl7").read_bytes()
@@ -74,3 +76,116 @@ def test_a_needed_step_that_throws_fails_the_message_as_a_surprise(site):
     outcome = _run(site, _Spoil(throws=True, best_effort=False))
     assert (outcome.status, outcome.surprise, outcome.message, outcome.effects) == (Status.FAILED, True, None, ())
     assert outcome.reason == "surprise: ZeroDivisionError"
+
+
+def test_what_a_step_raises_by_name_is_told_in_its_words(site):
+    """An error of ours has no content in it; a needed step fails the message, a best-effort one is left out."""
+
+    class _Odd(_Spoil):
+        def apply(self, draft, mappings):  # noqa: ARG002 - every step has this form
+            raise Unreadable("OBX-5: no number")
+
+    needed = _run(site, _Odd(best_effort=False))
+    assert (needed.status, needed.step, needed.reason, needed.surprise) == (
+        *(Status.FAILED, "spoil", "OBX-5: no number"),
+        False,
+    )
+    left = _run(site, _Odd())
+    assert (left.status, left.message.to_er7()) == (Status.TRANSFORMED, RAW)
+    assert [alert.text for alert in left.alerts] == ["spoil: OBX-5: no number"]
+
+
+# conditions
+
+CONDITIONAL = """\
+channel: c
+from: ris
+accept: {MSH-9: ORM}
+steps:
+  - {step: set_field, path: MSH-5, value: FIRST}
+  - {step: set_field, path: MSH-6, value: CT ROOM, when: {OBR-24: CT}}
+  - {step: set_field, path: PV1-2, value: E, when: {not: {OBR-24: [CT, MR]}}}
+  - {step: set_field, path: OBR-30, value: WALK, when: {MSH-5: FIRST, any: [{OBR-24: MR}, {PID-8: F}]}}
+"""
+
+
+def _channel(yaml, **changes):
+    return Channel.model_validate({**read_yaml(yaml, "x").content, **changes})
+
+
+def _outcome(site, channel, raw=RAW, context=None):
+    return run(channel, Message.parse(raw), context, site.mappings, ORIGIN, elapsed=lambda: 0.0)
+
+
+def test_a_step_is_done_where_its_condition_holds(site):
+    """Conditions are judged one by one, over the message as the steps before left it."""
+    done = _outcome(site, _channel(CONDITIONAL, to=["pacs"]))
+    assert [done.message.get(path) for path in ("MSH-5", "MSH-6", "PV1-2", "OBR-30")] == [
+        "FIRST",
+        "CT ROOM",
+        "O",
+        "WALK",
+    ]
+    other = _outcome(
+        site, _channel(CONDITIONAL, to=["pacs"]), RAW.replace(b"||||CT|", b"||||US|").replace(b"|F\r", b"|M\r")
+    )
+    assert [other.message.get(path) for path in ("MSH-5", "MSH-6", "PV1-2", "OBR-30")] == ["FIRST", "HOSP", "E", ""]
+
+
+def test_a_step_that_cannot_be_done_is_no_failure_where_it_is_left_out(site):
+    """Control: without its condition the same step fails the message."""
+    yaml = """\
+channel: c
+from: ris
+accept: {MSH-9: ORM}
+steps:
+  - {step: set_field, path: ZZZ-1, value: x%s}
+"""
+    assert _outcome(site, _channel(yaml % ", when: {ZZZ: {exists: yes}}")).status is Status.TRANSFORMED
+    assert _outcome(site, _channel(yaml % "")).status is Status.FAILED
+
+
+# store_facts: needed in a channel that keeps, best effort in one that sends
+
+KEEPING = """\
+channel: c
+from: lab
+accept: {MSH-9: ORU}
+steps:
+  - {step: store_facts, kinds: [lab]}
+  - {step: set_field, path: MSH-5, value: PAGER}
+"""
+RESULT = (SITE / "channels/samples/oru_egfr_24.hl7").read_bytes()
+NOBODY = RESULT.replace(b"12345^^^HOSP^MR", b"")
+
+
+def test_facts_that_cannot_be_kept_fail_the_message_in_a_channel_that_keeps(site):
+    """Nothing is left for anybody else to do."""
+    outcome = _outcome(site, _channel(KEEPING), NOBODY)
+    assert (outcome.status, outcome.step, outcome.path) == (Status.FAILED, "store_facts", "PID-3")
+
+
+def test_facts_that_cannot_be_kept_let_the_message_leave_in_a_channel_that_sends(site):
+    """D1: the alert says why, the steps after it are done, and no fact is kept."""
+    outcome = _outcome(site, _channel(KEEPING, to=["pacs"]), NOBODY)
+    assert (outcome.status, outcome.destinations, outcome.effects) == (Status.TRANSFORMED, ("pacs",), ())
+    assert outcome.message.to_er7() == NOBODY.replace(b"BACKSTORY", b"PAGER")
+    (alert,) = outcome.alerts
+    assert (alert.kind, alert.text) == (
+        "enrichment_failed",
+        "store_facts: PID-3: no identifier of the patient; one is wanted",
+    )
+
+
+def test_facts_that_can_be_kept_are_kept_in_both(site):
+    """Best effort does its work where it can."""
+    for channel in (_channel(KEEPING), _channel(KEEPING, to=["pacs"])):
+        (effect,) = _outcome(site, channel, RESULT).effects
+        assert isinstance(effect, StoreFacts)
+        assert [fact.concept for fact in effect.facts] == ["egfr"]
+
+
+def test_a_channel_that_keeps_may_say_that_it_need_not(site):
+    """`best_effort: yes` in a channel without `to:`."""
+    channel = _channel(KEEPING.replace("kinds: [lab]", "kinds: [lab], best_effort: yes"))
+    assert _outcome(site, channel, NOBODY).status is Status.TRANSFORMED

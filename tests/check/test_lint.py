@@ -36,7 +36,7 @@ def test_the_shipped_site_has_no_finding(site):
     ("file", "old", "new", "wanted"),
     [
         ("channels/adt.yaml", "from: adt", "from: adtt", "channels/adt.yaml:4:7 REF001"),
-        ("channels/orders_to_pacs.yaml", "to: [pacs]", "to: [packs]", "channels/orders_to_pacs.yaml:24:6 REF002"),
+        ("channels/orders_to_pacs.yaml", "to: [pacs]", "to: [packs]", "channels/orders_to_pacs.yaml:27:6 REF002"),
         (
             "channels/adt.yaml",
             "owner:",

@@ -12,15 +12,19 @@ from pathlib import Path
 
 import pytest
 
+from engine.channel.operator_acts import note_body
+from engine.channel.ports import Kind
 from engine.channel.site import Site
 from engine.cli.demo import next_steps
 from engine.cli.demo_site import MARK, clear, is_free, make_site, with_free_ports
 from engine.cli.demo_view import Screen, after_words, order_lines
-from engine.cli.demo_watch import Counters, OrderSeen
+from engine.cli.demo_watch import Counters, OrderSeen, Watch
 from engine.cli.hospital.day import FEEDS, Said, day
 from engine.cli.hospital.people import STORIES
+from engine.cli.site import Readers
 from engine.errors import ConfigError
 from engine.hl7.message import Message
+from tests.cli.conftest import START, received, run_worker
 
 ROOT = Path(__file__).parents[2]
 NOON = datetime(2026, 8, 20, 12, tzinfo=UTC)
@@ -169,6 +173,17 @@ def test_what_to_try_next_are_commands_that_can_be_copied() -> None:
 
 
 # all of it
+
+
+def test_entries_of_the_engines_own_are_not_counted_as_received(readers: Readers, shipped: Site) -> None:
+    """A note of deferred work is an entry: the hospital sent nine, and nine were received and processed."""
+    body = note_body(7, "orders_to_pacs", 1, "validate", "conforms to its version")
+    with readers.journal.transaction() as tx:
+        tx.log.append([received("backstory", body, START + 30, Kind.OPERATOR)])
+    run_worker(shipped, readers.store, readers.journal)
+    assert readers.store.notes([7])
+    counters = Watch().look(readers, {"lab": 9}, Counters({}))
+    assert (counters.received, counters.processed, counters.said) == (9, 9, 9)
 
 
 @pytest.mark.parametrize("how", ["time", "ctrl-c"])

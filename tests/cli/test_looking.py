@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from engine.channel.ports import Commit, Lane, LaneState
+from engine.channel.ports import Commit, Lane, LaneState, OutcomeNote
 from engine.cli.deliveries import delivered_words
 from engine.cli.explain import NOTHING_SHOWN, explanation
 from engine.cli.field_diff import field_changes
@@ -140,6 +140,23 @@ def test_the_message_as_it_came(readers: Readers) -> None:
     """--raw, one segment a line; without it only what changed is shown."""
     assert "\n  PID|1||12345^^^HOSP^MR" in page(readers, ORDER, raw=True)
     assert "DOE^JANE" not in page(readers, ORDER)
+
+
+def test_what_deferred_work_found_stands_below_its_outcome(readers: Readers) -> None:
+    """One line for each finding, each below the first; another channel's stands below that channel's outcome."""
+    found = "PV1[1] stands where ORM_O01 of 2.3.1 has NTE, PID, ORC\nOBX-11 is required and missing"
+    notes = [
+        OutcomeNote(ORDER, "orders_to_pacs", 1, 99, "validate", found),
+        OutcomeNote(1, "adt", 1, 99, "validate", "x"),
+    ]
+    readers.store.commit(Commit(cursors=(), notes=notes))
+    lines = page(readers, ORDER).split("\n")
+    at = lines.index("  orders_to_pacs: TRANSFORMED")
+    assert lines[at + 2 : at + 4] == [
+        "    validate    PV1[1] stands where ORM_O01 of 2.3.1 has NTE, PID, ORC",
+        "                OBX-11 is required and missing",
+    ]
+    assert "    validate    x" not in lines
 
 
 # field by field

@@ -143,7 +143,7 @@ def test_a_commit_is_read_back_as_it_was_given(stores):
         "notes": list(given.notes),
         "commands": [True, False, False, False],
         "switches": {"enrichment": "off 1"},
-        "counts": {"filtered": 0, "transformed": 2, "failed": 0, "facts": 1, "orders": 1, "outbox": 1},
+        "counts": {"filtered": 0, "transformed": 2, "failed": 0, "facts": 1, "orders": 1, "outbox": 1, "notes": 1},
     }
     assert everything(stores.store) == wanted
     assert everything(stores.reader) == wanted
@@ -322,6 +322,14 @@ def test_outcomes_are_found_newest_first(stores):
     }
 
 
+def test_notes_are_found_by_their_outcome_and_counted(stores):
+    """In the order in which they came; each is an entry of the engine's own, and so is their number."""
+    notes = [OutcomeNote(1, "adt", 1, cause, "validate", "PID of ADT_A01 is required and missing") for cause in (3, 4)]
+    stores.store.commit(Commit(at(4), notes=[*notes, OutcomeNote(2, "adt", 1, 4, "validate", "x")]))
+    assert stores.reader.notes([1]) == notes
+    assert stores.reader.counts()["notes"] == 3
+
+
 def test_entries_are_found_by_their_keys(stores):
     """By value, or by kind and value; each entry once; newest first; at most `limit`."""
     keys = [SearchKey("patient", "1", n) for n in range(1, 6)] + [
@@ -352,6 +360,7 @@ def test_deferred_jobs_wait_until_they_are_done(stores):
     assert [(job.id, job.body) for job in (first, second, third)] == [(1, b"1"), (2, b"2"), (3, b"3")]
     assert stores.reader.deferred(2) == [first, second]
     stores.store.commit(Commit(at(2), deferred=[second._replace(tries=1)], deferred_done=[1, 3, 77]))
+    stores.store.commit(Commit(at(2), deferred=[first._replace(tries=2)]))  # done meanwhile: it does not come back
     assert stores.reader.deferred(10) == [second._replace(tries=1)]
     stores.reopen().commit(Commit(at(3), deferred=jobs[:1], deferred_done=[3]))
     assert [job.id for job in stores.reader.deferred(10)] == [2, 4]
@@ -382,7 +391,7 @@ def test_an_empty_commit_is_no_error(stores):
     stores.store.commit(Commit(()))
     assert stores.reader.cursors() == []
     assert stores.reader.counts() == dict.fromkeys(
-        ("filtered", "transformed", "failed", "facts", "orders", "outbox"), 0
+        ("filtered", "transformed", "failed", "facts", "orders", "outbox", "notes"), 0
     )
 
 

@@ -185,7 +185,8 @@ def _counts(evidence: Evidence) -> Iterator[Problem]:
         "facts": len(evidence.facts),
         "outbox": len(evidence.queued),
         "orders": len({row.order for row in evidence.queued}),
-        "transformed": len(evidence.outcomes),
+        "transformed": len(evidence.outcomes)
+        + evidence.counts.get("notes", 0),  # a note is an entry of the engine's own
     }
     for name, number in there.items():
         if evidence.counts.get(name, 0) != number:

@@ -13,7 +13,7 @@ from engine_process import hooks
 from evidence import problems
 from storm import NETWORK, drawn, storm
 
-pytestmark = pytest.mark.crash
+pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("unmeasured")]
 
 SEED = int(os.environ.get("BACKSTORY_KILL_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 ROUNDS = int(os.environ.get("BACKSTORY_KILL_ROUNDS", "20"))

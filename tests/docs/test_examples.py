@@ -36,7 +36,11 @@ from engine.cli import VERBS
 from engine.source import load_yaml
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "examples").rglob("*.md")),
+]
 LANGUAGES = {"console", "text", "yaml", "hl7", "csv"}
 _FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PORT = re.compile(r"\b25[78]\d\b")
@@ -107,14 +111,16 @@ class Site:
         self.folder = folder
         self.ports: dict[str, str] = {}
         self._going: list[subprocess.Popen[str]] = []
-        for name in ("channels", "mappings"):
-            shutil.copytree(ROOT / name, folder / name)
+        for name in ("channels", "mappings", "examples"):
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("build", "*.egg-info"))
         (folder / "config.yaml").write_text(self.local((ROOT / "config.yaml").read_text(encoding="utf-8")))
         scripts = Path(sys.executable).parent
+        unmeasured = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")  # other tests run the same code for that
         self._environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name not in unmeasured},
             "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
             "PYTHONUNBUFFERED": "1",
+            **packages(folder / "python"),
         }
 
     def local(self, text: str) -> str:
@@ -191,6 +197,16 @@ class Site:
         return statuses
 
 
+def packages(target: Path) -> dict[str, str]:
+    """The environment in which `pip install` fills a folder that Python then finds packages in, without a download."""
+    return {
+        "PIP_TARGET": str(target),
+        "PYTHONPATH": str(target),
+        "PIP_NO_INDEX": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
+
+
 def free_port() -> int:
     """A port that is free now."""
     with socket.socket() as probe:
@@ -206,6 +222,8 @@ def load(content: Any) -> None:
         SiteConfig.model_validate(content)
     elif "accept" in content:
         compile_matcher(content["accept"])
+    elif "step" in content:
+        Channel.model_validate({"channel": "x", "from": "x", "accept": {"MSH-9": "ADT"}, "steps": [content]})
     elif "test" in content:
         ChannelTest.model_validate(content)
     else:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+import pytest
 from engine_process import Engine, hooks, sample, wait_for
 from sink import Sink, accept
 
@@ -103,6 +104,7 @@ def refuse_some(message: bytes) -> bytes | None:
     return accept(message, b"AE" if len(message) % 3 == 0 else b"AA")
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_no_word_of_a_message_is_logged(tmp_path: Path) -> None:
     """Some hundred messages with canaries, accepted, failed, quarantined, parked, validated: 0 hits in all that is said."""
     with Sink(refuse_some) as sink, Engine(tmp_path, pacs=sink.port, edit=validate_everything) as engine:

@@ -152,21 +152,3 @@ def test_a_silent_process_is_killed(tmp_path: Path) -> None:
         os.kill(pid, signal.SIGSTOP)
         wait_for(lambda: '"event":"ProcessSilent"' in engine.logs(), "it is noticed")
         wait_for(lambda: engine.pids().get("worker", pid) != pid and engine.is_ready(), "it is started again")
-
-
-def test_validation_is_attached_to_the_outcome(tmp_path: Path) -> None:
-    """A deferred job runs in a child, and its result comes back as an operator's entry (D12b, D15)."""
-
-    def edit(site: Path) -> None:
-        channel = site / "channels" / "results.yaml"
-        text = re.sub(r"  - step: validate\n(    .*\n)*", "", channel.read_text())
-        channel.write_text(text.replace("steps:\n", "steps:\n  - step: validate\n    every: 1\n", 1))
-
-    with Engine(tmp_path, edit=edit) as engine:
-        engine.send("lab", sample("oru_egfr_24.hl7"))
-        engine.wait_processed(1)
-        with engine.store() as store, engine.journal() as journal:
-            (note,) = wait_for(lambda: store.notes([1]), "the note is there")
-            assert (note.channel, note.kind, note.cause) == ("results", "validate", 2)
-            assert journal.entry(2).listener == "backstory"
-            wait_for(lambda: not store.deferred(1), "the job is done")

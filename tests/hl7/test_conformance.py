@@ -49,6 +49,13 @@ def test_a_good_result_and_a_good_admission_have_no_findings(version: str) -> No
     assert findings("ADT^A31", version, EVN, PID, PV1) == []
 
 
+@pytest.mark.parametrize("version", ["2.3.1", "2.4", "2.5.1"])
+def test_an_observation_needs_no_sub_id(version: str) -> None:
+    """OBX-4 is conditional in every version; hl7apy's table of 2.3.1 alone asks for it. OBX-3 stays asked for."""
+    assert findings("ORU^R01", version, PID, RESULT[0], "OBX|1|ST|a^b^L||v||||||F") == []
+    assert findings("ORU^R01", version, PID, RESULT[0], "OBX|1|ST||1|v||||||F") == ["OBX-3 is required and missing"]
+
+
 def test_before_2_3_1_the_event_names_the_structure() -> None:
     """There is no MSH-9.3 to write it to: ADT^A08 is checked as an admission without a finding about MSH-9."""
     event = "EVN|A08|20260101"

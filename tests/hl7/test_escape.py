@@ -29,6 +29,11 @@ def test_no_delimiter_and_no_line_end_survives(marks: Delimiters, text: str) -> 
     assert not set(escape(text, marks)) & set(forbidden)
 
 
+def test_a_text_without_an_escape_is_itself() -> None:
+    """Most are."""
+    assert unescape("Abdominal pain") == escape("Abdominal pain") == "Abdominal pain"
+
+
 def test_each_sequence_as_the_standard_writes_it() -> None:
     r"""`\F\ \S\ \T\ \R\ \E\`, `\P\` where `#` is declared, `\.br\` for a line feed, `\Xdd\` for other controls."""
     assert escape("a|b^c&d~e\\f#g\nh\ri\tj\x1c") == r"a\F\b\S\c\T\d\R\e\E\f#g\.br\h\X0D\i" "\tj" "\\X1C\\"

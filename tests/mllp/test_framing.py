@@ -145,6 +145,18 @@ def test_a_frame_of_exactly_the_limit_passes():
     assert read(Framer(len(A) - 1), frame(A))[0].kind is Framed.TOO_LONG
 
 
+def test_a_start_inside_of_a_frame_may_come_in_pieces():
+    """VT at the end of a packet, then M, then SH: a new frame; VT and something else: content."""
+    cut = [FrameEvent(Framed.CUT, A, "cut_off"), FrameEvent(Framed.FRAME, B)]
+    assert read(Framer(), b"\x0b" + A + b"\x0b", b"M", b"SH" + frame(B)[4:]) == cut
+    assert read(Framer(), b"\x0b" + A + b"\x0bMS", b"X" + b"\x1c\r")[0].flags == "vt_inside"
+
+
+def test_a_cut_off_frame_over_the_limit_is_given_up():
+    """It is too long before it is cut: the frame that began inside of it is not read."""
+    assert [event.kind for event in read(Framer(len(A) - 1), b"\x0b" + A + frame(B))] == [Framed.TOO_LONG]
+
+
 def test_repr_shows_no_content():
     """A frame event names its size, never its bytes."""
     assert "PID" not in repr(FrameEvent(Framed.FRAME, A))

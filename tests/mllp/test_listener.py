@@ -267,3 +267,66 @@ def test_the_tick_stops_with_the_port():
     ward = Ward()
     ward.listener.doStop()
     assert ward.clock.getDelayedCalls() == []
+
+
+def test_a_frame_without_a_message_that_ends_in_silence_closes():
+    """VT FS and a second of silence: an empty frame like any other, and no idle fault after it."""
+    ward = Ward(idle=2)
+    connection, wire = ward.connect()
+    connection.dataReceived(b"\x0b\x1c")
+    ward.advance(5)
+    assert (ward.frames, ward.faults, wire.closing) == ([], [("10.0.0.7:40312", "empty")], True)
+
+
+def test_a_peer_that_hears_no_more_is_left():
+    """It closed its reading half: answers would go nowhere."""
+    ward = Ward()
+    connection, wire = ward.connect()
+    connection.dataReceived(frame(A))
+    connection.writeConnectionLost()
+    assert wire.closing
+
+
+def test_a_peer_that_leaves_behind_a_start_leaves_nothing():
+    """A VT and no byte of a message: counted, and nothing for the quarantine."""
+    ward = Ward()
+    connection, _ = ward.connect()
+    connection.dataReceived(b"\x0b")
+    lose(connection)
+    assert (ward.frames, ward.listener.counters.cut) == ([], 1)
+
+
+def test_pausing_and_resuming_twice_is_once():
+    """The wire is told once, and a connection that is closing is not read again."""
+    ward = Ward()
+    connection, wire = ward.connect()
+    connection.resume()
+    assert wire.reading
+    connection.pause()
+    connection.pause()
+    assert not wire.reading
+    connection.resume()
+    assert wire.reading
+    connection.stop()
+    connection.pause()
+    connection.resume()
+    assert (wire.reading, wire.closing) == (False, True)
+
+
+def test_a_peer_whose_address_is_no_number_counts_as_foreign():
+    """Only addresses of this machine are not counted."""
+    ward = Ward(per_peer=1)
+    assert ward.connect("gateway", 1)[0] is not None
+    assert ward.connect("gateway", 2) == (None, None)
+    assert ward.listener.counters.refused == 1
+
+
+def test_stopping_twice_and_losing_what_is_stopped_is_once():
+    """What stopped already hands out nothing more when it is gone."""
+    ward = Ward()
+    connection, wire = ward.connect()
+    connection.dataReceived(b"\x0b" + A)
+    connection.stop()
+    connection.stop()
+    lose(connection)
+    assert (ward.frames, wire.closing, ward.listener.counters.connections) == ([], True, 0)

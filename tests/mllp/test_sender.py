@@ -199,3 +199,30 @@ def test_close_reports_nothing(lane):
     _, wire = lane.accept()
     lane.sender.close()
     assert (lane.results, wire.aborted, lane.reactor.getDelayedCalls()) == ([], True, [])
+
+
+def test_the_end_of_a_connection_that_was_given_up_is_no_news(lane):
+    """The result was told when it was given up; the next message has a connection of its own."""
+    lane.sender.send(b"MSH|1", "B1")
+    old, _ = lane.accept()
+    old.dataReceived(frame(ack("B0")))
+    lane.sender.send(b"MSH|2", "B2")
+    lane.accept()
+    old.connectionLost()
+    assert [r.reason for r in lane.results] == ["answer for another message"]
+    assert lane.sender.in_flight
+
+
+def test_half_an_answer_is_none(lane):
+    """The peer closed inside of its answer: lost, and never taken for one."""
+    lane.sender.send(b"MSH|1", "B1")
+    protocol, _ = lane.accept()
+    protocol.dataReceived(frame(ack("B1"))[:-8])
+    protocol.connectionLost()
+    assert [r.reason for r in lane.results] == ["connection lost"]
+
+
+def test_closing_what_never_connected(lane):
+    """Nothing was sent yet: there is nothing to close, and no timer is left."""
+    lane.sender.close()
+    assert (lane.results, lane.reactor.getDelayedCalls()) == ([], [])

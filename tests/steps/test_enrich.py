@@ -253,6 +253,17 @@ def test_orders_of_other_departments_are_left_alone(mappings: Mappings) -> None:
     assert (after.message.to_er7(), after.enrichment) == (order, "nothing")
 
 
+def test_an_order_without_an_exam_is_left_alone_beside_one_that_has(mappings: Mappings) -> None:
+    """A drug (RXO) under an ORC of its own: only the exam gains a note."""
+    drug = b"ORC|NW|P2^EMR|F2^RIS||SC\rRXO|^SALINE^L|500||mL\r"
+    alone = ORDER[: ORDER.index(b"ORC|")] + drug
+    after = STEP.apply(draft(alone), mappings)
+    assert (after.message.to_er7(), after.enrichment) == (alone, "nothing")
+    both = STEP.apply(draft(ORDER + drug), mappings).message
+    assert both.to_er7().endswith(drug)
+    assert (both.count("NTE"), both.get("OBR-13")) == (1, Message.parse(ENRICHED).get("OBR-13"))
+
+
 def identity(family: str, born: str) -> Fact:
     return fact("demographics", "", text=family, value_text="JANE", code=born, flag="F")
 

@@ -473,6 +473,11 @@ class TestDocuments:
         assert draft.flags == ("document_cut OBX[1]-5",)
         assert len(kept(draft)[0].value_text) == 200_000
 
+    def test_a_document_message_without_its_header_is_read_as_results(self) -> None:
+        """MDM without TXA: what its OBX say is kept all the same."""
+        (fact,) = facts(head("MDM^T02"), PID, "EVN||2026", OBR, EGFR)
+        assert (fact.kind, fact.concept, fact.value) == ("lab", "egfr", 24.0)
+
     def test_a_report_without_text_is_none(self) -> None:
         """Empty lines say nothing; a preliminary and a final line make it final."""
         assert facts(ORU, PID, self.REPORT, "OBX|1|TX|A^A^L||||||||F") == []

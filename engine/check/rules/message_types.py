@@ -30,5 +30,7 @@ def _types(wanted: Mapping[str, Any], here: Location) -> Iterator[tuple[Location
             elif isinstance(value, list):
                 yield from (((*below, n), word) for n, word in enumerate(value))
         elif key in GROUPS:
+            if isinstance(value, Mapping):
+                yield from _types(value, below)
             for n, part in enumerate(value if isinstance(value, list) else []):
                 yield from _types(part, (*below, n))

@@ -10,7 +10,6 @@ from typing import Any
 from engine.channel.match import GROUPS
 from engine.channel.model import Channel
 from engine.check.linted import Finding, Linted, Location
-from engine.errors import ConfigError
 from engine.hl7.dictionary import field_name, known_segment
 from engine.hl7.path import Path
 
@@ -64,13 +63,6 @@ def _problem(path: Path) -> str:
     if not any(known_segment(path.segment, version) for version in _VERSIONS):
         return f"no version of HL7 has a segment {path.segment}"
     field = path._replace(occurrence=0, repetition=0, component=0, subcomponent=0)
-    if path.field and not any(_named(field, version) for version in _VERSIONS):
+    if path.field and not any(field_name(field, version) for version in _VERSIONS):
         return f"no version of HL7 has {field}"
     return ""
-
-
-def _named(path: Path, version: str) -> str:
-    try:
-        return field_name(path, version)
-    except (ConfigError, KeyError):
-        return ""

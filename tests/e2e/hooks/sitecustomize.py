@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 
 def _process():
@@ -79,6 +80,48 @@ def throwing_enrich(_value):
         raise ZeroDivisionError(draft.message.get("PID-5"))
 
     enrich.Enrich.apply = apply
+
+
+def stuck_validation(_value):
+    """The worker's child never comes back from a message."""
+    if _process() != "deferred":
+        return
+    from threading import Event
+
+    from engine.hl7 import conformance
+
+    conformance.structure_findings = lambda _message: Event().wait()
+
+
+def full_store(switch):
+    """The worker's disk is full while this file is there."""
+    if _process() != "worker":
+        return
+    from engine.errors import Retryable
+    from engine.store.store import SqlStore
+
+    commit = SqlStore.commit
+
+    def refuse(self, batch):
+        if Path(switch).exists():
+            raise Retryable("store.db: the disk is full (SQLITE_FULL)")
+        commit(self, batch)
+
+    SqlStore.commit = refuse
+
+
+def throwing_loop(_value):
+    """The worker's loop meets something nobody named, with a patient's name in its text, at its first entry."""
+    if _process() != "worker":
+        return
+    from engine.channel import process
+
+    def broken(_state, log, *_rest, **_more):
+        for entry in log.read(0, 0, 1, 1):
+            raise ZeroDivisionError(entry.body)
+        return process.NOTHING
+
+    process.process = broken
 
 
 def throwing_rule(_value):

@@ -1,0 +1,101 @@
+"""Duplicates beyond those in memory: runs of hashes on disk, found by their planes, dropped when they are too old."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.channel.ports import Kind, Received
+from engine.errors import Retryable
+from engine.store import dedupe, journal, open_journal
+from engine.store.rules import DUPLICATE_KNOWN
+
+RUN = 8
+
+
+@pytest.fixture
+def short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dedupe, "RUN", RUN)
+
+
+@pytest.fixture
+def log(short_runs: None, tmp_path: Path) -> Iterator[Any]:
+    opened = open_journal(tmp_path / "journal.db")
+    yield opened
+    opened.close()
+
+
+def message(number: int, at: int = 0) -> Received:
+    return Received("lab", "p:1", at or number, b"MSH|%d" % number, "utf-8", Kind.MESSAGE, "AA", "", b"C%d" % number)
+
+
+def append(log: Any, *messages: Received) -> list[tuple[int, bool]]:
+    with log.transaction() as tx:
+        return [(place.position, place.duplicate) for place in tx.log.append(messages)]
+
+
+def runs(log: Any) -> list[tuple[int, int]]:
+    """(run, hashes in it) on disk."""
+    found = log._writer.connection.exec_driver_sql("SELECT run, count(*) FROM dedupe GROUP BY run ORDER BY run")
+    return [tuple(row) for row in found.fetchall()]
+
+
+def test_a_full_run_is_written_between_transactions_and_found_again(log: Any) -> None:
+    """Messages of every run, of memory, and new ones: each is known for what it is, also after a restart."""
+    for number in range(1, 31):
+        append(log, message(number))
+        log.checkpoint()
+    assert runs(log) == [(1, RUN), (2, RUN), (3, RUN)]
+    again = [message(number)._replace(received=1000) for number in (1, 8, 9, 24, 25, 30, 31)]
+    assert append(log, *again) == [(1, True), (8, True), (9, True), (24, True), (25, True), (30, True), (31, False)]
+
+
+def test_what_was_sealed_is_read_back(short_runs: None, tmp_path: Path) -> None:
+    """Three processes: what was in runs, and what was only in memory, is known to the next."""
+    path = tmp_path / "journal.db"
+    for start in (1, 11, 21):
+        log = open_journal(path)
+        append(log, *(message(number) for number in range(start, start + 10)))
+        log.checkpoint()
+        assert append(log, *(message(number) for number in range(1, start + 10))) == [
+            (number, True) for number in range(1, start + 10)
+        ]
+        log.close()
+
+
+def test_a_run_that_nobody_had_time_for_is_written_by_a_transaction(log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without idle moments memory would grow: beyond the slack the next transaction writes it first."""
+    monkeypatch.setattr(journal, "_SLACK", 4)
+    for number in range(1, RUN + 5):
+        append(log, message(number))
+        assert runs(log) == []
+    append(log, message(RUN + 5))
+    assert runs(log) == [(1, RUN)]
+
+
+def test_a_run_is_dropped_whole_when_its_newest_is_too_old(log: Any) -> None:
+    """Seven days later its messages are new ones; a run that is young stays."""
+    append(log, *(message(number) for number in range(1, RUN + 1)))
+    log.checkpoint()
+    late = DUPLICATE_KNOWN + RUN
+    append(log, *(message(number, late) for number in range(RUN + 1, 2 * RUN + 1)))
+    log.checkpoint()
+    assert runs(log) == [(2, RUN)]
+    assert append(log, message(1, late), message(RUN + 1, late)) == [(2 * RUN + 1, False), (RUN + 1, True)]
+
+
+def test_a_seal_that_the_disk_refuses_is_made_again(log: Any) -> None:
+    """Nothing of it is kept and nothing is forgotten: what it would have written is known all the same."""
+    append(log, *(message(number) for number in range(1, RUN + 3)))
+    connection = log._writer.connection
+    ((pages,),) = connection.exec_driver_sql("PRAGMA page_count").fetchall()
+    connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 2}").fetchall()
+    with pytest.raises(Retryable, match="the disk is full"):
+        log.checkpoint()
+    assert runs(log) == []
+    assert append(log, message(1), message(RUN + 2)) == [(1, True), (RUN + 2, True)]
+    connection.exec_driver_sql("PRAGMA max_page_count = 1000000").fetchall()
+    log.checkpoint()
+    assert runs(log) == [(1, RUN)]
+    assert append(log, message(1), message(RUN + 2)) == [(1, True), (RUN + 2, True)]
