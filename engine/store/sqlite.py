@@ -189,7 +189,7 @@ def _connect_reader(path: Path, kind: FileKind) -> Any:
     )
     try:
         connection.execute(f"ATTACH ? AS {kind.name}", (f"file:{quote(str(path.absolute()))}?mode=ro",))
-        for pragma in ("query_only = ON", f"{kind.name}.cache_size = -2048", "trusted_schema = OFF"):
+        for pragma in ("query_only = ON", f"{kind.name}.cache_size = -1024", "trusted_schema = OFF"):
             connection.execute(f"PRAGMA {pragma}").fetchall()
     except BaseException:
         connection.close()
