@@ -35,6 +35,8 @@ from engine.errors import BackstoryError, ConfigError, Retryable
 
 NAME = "worker"
 POLL = 0.25  # seconds
+PACE = 0.004  # seconds between the beginnings of two batches that are small: a commit for each message would cost the most
+SMALL = 16  # entries
 BEAT = 1.0
 OPENING = 15.0  # seconds for which opening is tried: the process before us may not have ended yet (D18)
 LOOK = 0.02  # seconds between two looks at a file that cannot be opened yet
@@ -143,11 +145,11 @@ class Worker:
 
     def _turn(self, log: LogReader, store: Store, state: State, commands: WorkerCommands, jobs: Jobs) -> None:
         """Commands, one batch of each partition, jobs; then wait unless there was work."""
-        worked = False
+        began, entries = self._clock.mono(), 0
         try:
             commands.carry_out(state, store)
             for partition in range(log.partitions):
-                worked |= self._batch(log, store, state, partition)
+                entries += self._batch(log, store, state, partition)
             self._tend(store, jobs)
             store.checkpoint()
         except Retryable as error:
@@ -155,19 +157,22 @@ class Worker:
             self._wait(AGAIN)
             return
         self._logs.flush()
-        self._wait(0.0 if worked else POLL)
+        if 0 < entries < SMALL:
+            time.sleep(max(0.0, began + PACE - self._clock.mono()))
+        self._wait(0.0 if entries else POLL)
 
-    def _batch(self, log: LogReader, store: Store, state: State, partition: int) -> bool:
+    def _batch(self, log: LogReader, store: Store, state: State, partition: int) -> int:
+        """Process the next batch; returns how many entries it had."""
         began = self._clock.mono()
         done = process(state, log, store, now=self._clock.wall, elapsed=time.perf_counter, partition=partition)
         if not done.entries:
-            return False
+            return 0
         if done.queued:
             self._network.send()
         self._done += done.entries
         self._jobs_wait |= bool(done.deferred)
         self._telling.batch(done, self._clock.mono() - began)
-        return True
+        return done.entries
 
     def _tend(self, store: Store, jobs: Jobs) -> None:
         """Take results in, hand jobs out. TRANSACTION: what is done goes, what failed keeps its count."""

@@ -191,8 +191,10 @@ class Run:
                 return
             goal = 0.2 if connections == 64 else 0.0
             name = f"{connections} connection{'s' if connections > 1 else ''}: fsyncs of"
-            self._add(f"{name} journal.db per message", found["journal.db"], "", goal, more=False)
-            self._add(f"{name} store.db per message", found["store.db"])
+            journal, store = "journal.db", "store.db"
+            self._add(f"{name} {journal} per message", found.receiving[journal], "", goal, more=False)
+            self._add(f"{name} {store} per message", found.receiving[store])
+            self._add(f"{name} {journal} per message, with all its deliveries in one lane", found.settled[journal])
 
     def _profile(self, running: Running, name: str) -> None:
         self._say(f"where the time goes: {name}")

@@ -146,8 +146,15 @@ def _timed(frames: list[tuple[str, bytes]], sent: dict[str, float]) -> Iterator[
         yield frame
 
 
-def fsyncs(bench: Bench, traffic: Traffic, connections: int, seconds: float, folder: Path) -> dict[str, float] | None:
-    """Count the fsyncs for each acknowledged message by file, as strace sees them; None where there is no strace."""
+class Fsyncs(NamedTuple):
+    """How often each file asked the disk, for each acknowledged message."""
+
+    receiving: dict[str, float]  # by file, until the last acknowledgement, deliveries beside it
+    settled: dict[str, float]  # by file, until everything was processed and delivered, in one strict lane
+
+
+def fsyncs(bench: Bench, traffic: Traffic, connections: int, seconds: float, folder: Path) -> Fsyncs | None:
+    """Count them as strace sees them; None where there is no strace."""
     strace = shutil.which("strace")
     if strace is None:
         return None
@@ -155,13 +162,15 @@ def fsyncs(bench: Bench, traffic: Traffic, connections: int, seconds: float, fol
     words = (strace, "-D", "-f", "--seccomp-bpf", "-y", "-qq", "-e", "trace=fsync,fdatasync", "-o", str(log))
     with bench.running(under=words) as running:
         running.settle()
-        before = len(_calls(log))
         frames = [framed(one) for one in traffic.take(int(seconds * MOST[connections]))]
+        before = len(_calls(log))
         load = run(running.address, connections, seconds, dealt(frames, connections))
+        during = len(_calls(log))
         running.settle()
         _whole(load)
-        counted = Counter(_calls(log)[before:])
-    return {name: counted[name] / load.acked for name in FILES} | {"messages": load.acked}
+        calls = _calls(log)
+    counted = Counter(calls[before:during]), Counter(calls[before:])
+    return Fsyncs(*({name: count[name] / load.acked for name in FILES} for count in counted))
 
 
 def _calls(log: Path) -> list[str]:
