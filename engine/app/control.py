@@ -79,11 +79,10 @@ class ControlServer:
     def _talk(self, connection: socket.socket) -> None:
         with connection, suppress(OSError):  # a caller that left early needs no answer
             connection.settimeout(60)
+            if not _same_user(connection):
+                connection.sendall(_line({"ok": False, "error": "only the engine's own user and root may do that"}))
+                return
             with connection.makefile("rb") as lines:
-                if not _same_user(connection):
-                    lines.readline(MAX_LINE)  # not looked at, but taken: who is cut off while asking gets no answer
-                    connection.sendall(_line({"ok": False, "error": "only the engine's own user and root may do that"}))
-                    return
                 while line := lines.readline(MAX_LINE):
                     connection.sendall(_line(self._answer(line)))
 

@@ -35,9 +35,7 @@ from engine.errors import BackstoryError, ConfigError, Retryable
 
 NAME = "worker"
 POLL = 0.25  # seconds
-PACE = (
-    0.004  # seconds between the beginnings of two batches that are small: a commit for each message would cost the most
-)
+PACE = 0.004  # seconds between the beginnings of two small batches: a commit for each message costs more than its work
 SMALL = 16  # entries
 BEAT = 1.0
 OPENING = 15.0  # seconds for which opening is tried: the process before us may not have ended yet (D18)

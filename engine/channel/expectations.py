@@ -1,15 +1,17 @@
 """The tests inside a channel as they are written: what is given, what is expected; no server is needed to run them.
 
-tests:
-- test: a CT with contrast gains the eGFR
-given:
-context:
-- {concept: egfr, value: 24, unit: "mL/min/{1.73_m2}", observed: 2026-08-19}
-- {allergy: "Iodinated contrast media", severity: SV, reaction: HIVES, observed: 2021-03-12}
-message_file: samples/orm_ct_abdomen.hl7
-expect:
-sent: {pacs: {MSH-5: PACS, OBR-13: {starts: "!eGFR 24 (19Aug)"}}}
-unchanged_except: [MSH-5, OBR-13, NTE, OBX, AL1]
+    tests:
+      - test: a CT with contrast gains the eGFR
+        given:
+          context:
+            - {concept: egfr, value: 24, unit: "mL/min/{1.73_m2}", observed: 2026-08-19}
+            - {allergy: "Iodinated contrast media", severity: SV, reaction: HIVES, observed: 2021-03-12}
+          message_file: samples/orm_ct_abdomen.hl7
+        expect:
+          sent: {pacs: {MSH-5: PACS, OBR-13: {starts: "!eGFR 24 (19Aug)"}}}
+          unchanged_except: [MSH-5, OBR-13, NTE, OBX, AL1]
+
+What `expect:` does not name is not looked at.
 """
 
 import re

@@ -1,8 +1,9 @@
 """Statements that SQLAlchemy compiles once, and that run as text with flat tuples on the driver's own connection.
 
 SQLAlchemy's way of running a statement costs more than the small statements of the hot transactions themselves, so
-`run` and `fetch` go past it; what the driver raises is named by `engine.store.sqlite.named_errors`. A multi-row INSERT is one call into SQLite for up to 64 rows, because each call gives up the interpreter's lock and has
-to win it back from the thread that serves the network.
+`run` and `fetch` go past it; what the driver raises is named by `engine.store.sqlite.named_errors`. A multi-row INSERT is
+one call into SQLite for up to 64 rows, because each call gives up the interpreter's lock and has to win it back from the
+thread that serves the network.
 """
 
 from collections.abc import Callable, Iterator, Sequence
