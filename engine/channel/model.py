@@ -17,6 +17,7 @@ from pydantic import (
 from engine.channel.expectations import ChannelTest
 from engine.channel.located import refusal
 from engine.channel.match import Matcher, MatchError, compile_matcher
+from engine.hl7.message import Message
 from engine.source import Location
 from engine.steps.catalog import AnyStep
 
@@ -28,6 +29,10 @@ class Stage(NamedTuple):
     name: str
     best_effort: bool
     when: Matcher | None
+
+    def holds(self, message: Message) -> bool:
+        """Whether the step is done for this message. Raises Unreadable where `when` meets bytes that are no text."""
+        return self.when is None or self.when(message)
 
 
 class Channel(BaseModel):

@@ -44,11 +44,9 @@ def run(
     draft = Draft(message, origin, context, enrich)
     for stage in channel.stages:
         try:
-            if stage.when is not None and not stage.when(draft.message):
-                continue
             if stage.best_effort:
                 draft = _attempt(stage, draft, mappings, elapsed, acceptable)
-            else:
+            elif stage.holds(draft.message):
                 draft = stage.step.apply(draft, mappings)
         except StepError as problem:
             return _failed(channel, draft, problem.step, problem.path, problem.problem)
@@ -70,7 +68,7 @@ def _attempt(
 ) -> Draft:
     began = elapsed()
     try:
-        after = stage.step.apply(draft, mappings)
+        after = stage.step.apply(draft, mappings) if stage.holds(draft.message) else draft
         late = elapsed() - began > BEST_EFFORT_LIMIT
         refused = "" if late or after.message is draft.message else acceptable(after.message)
     except StepError as problem:

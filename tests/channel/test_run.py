@@ -145,6 +145,23 @@ steps:
     assert _outcome(site, _channel(yaml % "")).status is Status.FAILED
 
 
+def test_a_condition_that_cannot_be_read_keeps_no_order_back(site):
+    """`when:` of a best-effort step is part of it: the order leaves with an alert (D1); before a needed step it fails."""
+    yaml = """\
+channel: c
+from: ris
+accept: {MSH-9: ORM}
+steps:
+  - {step: %s, when: {PID-5.1: DOE}}
+"""
+    raw = RAW.replace(b"DOE^JANE", b"D\xd6E^JANE")
+    outcome = _outcome(site, _channel(yaml % "store_facts", to=["pacs"]), raw)
+    assert (outcome.status, outcome.message.to_er7()) == (Status.TRANSFORMED, raw)
+    assert [alert.kind for alert in outcome.alerts] == ["enrichment_failed"]
+    needed = _outcome(site, _channel(yaml % "set_field, path: MSH-5, value: X", to=["pacs"]), raw)
+    assert (needed.status, needed.step) == (Status.FAILED, "set_field")
+
+
 # store_facts: needed in a channel that keeps, best effort in one that sends
 
 KEEPING = """\
