@@ -48,12 +48,14 @@ class Done(NamedTuple):
 class Batch:
     """The rows that a batch of entries caused, and what became of its channels."""
 
-    def __init__(self, state: "State", store: StoreReader, now: int, elapsed: Callable[[], float]) -> None:
+    def __init__(
+        self, state: "State", store: StoreReader, now: int, elapsed: Callable[[], float], *, enrich: bool
+    ) -> None:
         self._state = state
         self._store = store
         self._now = now
         self._elapsed = elapsed
-        self._enrich = state.enrich
+        self._enrich = enrich and state.enrich
         self._spans = dict(state.spans)
         self._patients = Patients(store, self._spans, state.delayed_since)
         self._stopped = {cursor.name for cursor in state.stopped()}
@@ -82,8 +84,7 @@ class Batch:
         """Run the channels over the entries; again without the orders that belong to somebody else."""
         foreign: frozenset[int] = frozenset()
         while True:
-            batch = cls(state, store, now, elapsed)
-            batch._enrich = enrich and state.enrich
+            batch = cls(state, store, now, elapsed, enrich=enrich)
             batch._run(entries, foreign)
             found = batch._foreign_orders() - foreign
             if not found:
@@ -204,9 +205,10 @@ class Batch:
             *(site.hash, self._now),
         )
         for name in outcome.destinations:
-            row = outgoing(message, name, site.config.destinations[name], cause)
+            rules = site.config.destinations[name]
+            row = outgoing(message, name, rules, cause)
             self._overlay.outgoing.append(row)
-            if may_be_ours(row.control_id.encode("utf-8", "replace")):
+            if rules.control_id == "own":
                 self._overlay.keys.append(SearchKey(SENT, row.control_id, one.entry.position))
 
     def _row(self, one: ReadEntry, outcome: Outcome) -> None:

@@ -612,6 +612,17 @@ def test_control_id_keep_sends_the_originals() -> None:
     assert (row.control_id, field(row.body, "MSH-10")) == ("SYN0006", "SYN0006")
 
 
+def test_a_control_id_that_was_passed_on_is_not_ours() -> None:
+    """Under `control_id: keep` the id is its sender's, whatever its form: what comes with it again is evidence."""
+    bench = Bench(MemoryJournal(), MemoryStore(), with_destination(control_id="keep"))
+    theirs = b"B234567ABCDEFGHIJKLM"
+    bench.receive(("ris", ORM.replace(b"SYN0006", theirs)))
+    bench.process()
+    bench.receive(("lab", ORU24.replace(b"SYN0003", theirs)))
+    (done,) = bench.process().done
+    assert (done.row.flags, bench.store.counts()["facts"]) == ("", 1)
+
+
 def test_a_patient_stays_in_one_lane() -> None:
     """Lane = crc32(key) mod lanes, for two orders of one patient and others spread over the lanes."""
     bench = Bench(MemoryJournal(), MemoryStore(), with_destination(lanes=4))
