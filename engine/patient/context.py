@@ -4,7 +4,7 @@ Of all rows that speak of one thing (`Fact.key`) the newest holds; a withdrawal 
 marker ends the older rows of its set. Nothing is ever changed, so "as it was at 09:12" is the same fold over fewer rows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from engine.patient.coverage import Coverage
@@ -96,6 +96,21 @@ class PatientContext:
         fold = _Fold()
         fold.add(facts if not as_of else (fact for fact in facts if fact.received <= as_of))
         return cls(identifiers, fold, coverage)
+
+    @property
+    def people(self) -> tuple[Fact, ...]:
+        """Every row of kind `demographics`: whom the feeds called by these identifiers, and when."""
+        return tuple(self._fold.people)
+
+    def since(self, starts: Mapping[str, int]) -> "PatientContext":
+        """The context without what these identifiers brought before an entry: they were somebody else's."""
+        old = self._fold
+
+        def kept(fact: Fact) -> bool:
+            return fact.entry >= starts.get(fact.patient, 0)
+
+        held = {slot: fact for slot, fact in old.held.items() if kept(fact)}
+        return PatientContext(self.identifiers, _Fold(held, old.marks, list(filter(kept, old.people))), self.coverage)
 
     def with_facts(self, facts: Iterable[Fact]) -> "PatientContext":
         """The context with these rows as well: the overlay of a batch. Facts of other identifiers must not be given."""

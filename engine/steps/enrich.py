@@ -15,7 +15,8 @@ from engine.order.exam import classify
 from engine.order.lifecycle import OPEN, state_of
 from engine.order.reading import control, modality, order_number
 from engine.patient.context import PatientContext
-from engine.patient.guard import demographics, in_doubt
+from engine.patient.fact import Demographics
+from engine.patient.guard import begins, demographics, in_doubt
 from engine.relevance.carriers import Carried, Plan, permitted, write
 from engine.relevance.case import Case
 from engine.relevance.evaluate import evaluate, rank
@@ -26,6 +27,10 @@ from engine.steps.draft import Alert, Draft, KeepSynopsis, Shown, Synopsis
 from engine.steps.mappings import Mappings
 from engine.steps.paths import Because
 from engine.steps.track_order import is_imaging
+
+_REUSED = Alert(
+    "identity_in_doubt", "this number was somebody else's before; what was known then is left out of the order"
+)
 
 
 class _Model(BaseModel):
@@ -125,10 +130,14 @@ carriers:
         groups = [group for group in order_groups(message) if _enrichable(group, mappings)]
         if not groups:
             return draft._replace(enrichment="nothing")
-        doubt = _doubt(message, draft.context)
+        person, context = demographics(message.first("PID")), draft.context
+        doubt = _doubt(message, person, context)
         if doubt:
             return draft._replace(enrichment="doubt", alerts=(*draft.alerts, Alert("identity_in_doubt", doubt)))
-        return self._enriched(draft, message, groups, draft.context, mappings)
+        starts = begins(person, context)
+        if starts:
+            draft, context = draft._replace(alerts=(*draft.alerts, _REUSED)), context.since(starts)
+        return self._enriched(draft, message, groups, context, mappings)
 
     def _enriched(
         self, draft: Draft, message: Message, groups: list[OrderGroup], context: PatientContext, mappings: Mappings
@@ -150,11 +159,11 @@ carriers:
         return _done(draft, groups, written, carried, case)
 
 
-def _doubt(message: Message, context: PatientContext) -> str:
+def _doubt(message: Message, person: Demographics, context: PatientContext) -> str:
     """Why it is not sure whose facts these would be (D13b); "" = it is."""
     if message.count("PID") > 1:
         return "the order names more than one patient"
-    if in_doubt(demographics(message.first("PID")), context.demographics):
+    if in_doubt(person, context.demographics):
         return "birth date and family name of the order both differ from the stored patient's"
     return ""
 

@@ -60,6 +60,8 @@ kinds: [allergy, problem]          # all kinds where nothing is written
         for person in persons(message):
             count += 1
             found += self._of(message, origin, person, mappings, noted)
+        if _type(message) == "ADT" and message.first("MRG") is not None:
+            noted.append("merge_not_applied MRG-1")  # facts stay under the number they came with
         if not count:
             raise StepError("store_facts", "PID", "no PID; a patient is wanted")
         return draft._replace(effects=(*draft.effects, *found), flags=(*draft.flags, *noted))

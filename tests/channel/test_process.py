@@ -447,6 +447,31 @@ def unstamped(body: bytes) -> bytes:
     return message.with_value("OBR-4.1", "CTAP").to_er7()
 
 
+def test_a_number_that_is_given_to_somebody_else_shows_nothing_of_the_former_patient(bench: Bench) -> None:
+    """The EMR registers Bob under Jane's number: his order leaves without her facts, with an alert, and hers too (D13b)."""
+    bob = (
+        ORM.replace(b"DOE^JANE||19600101|F", b"SMITH^BOB||19700202|M")
+        .replace(b"ACC1", b"ACC2")
+        .replace(b"|P1^", b"|P2^")
+    )
+    bob = bob.replace(b"|F1^", b"|F2^")
+    registered = ADT.replace(b"DOE^JANE||19600101|F", b"SMITH^BOB||19700202|M")
+    registered = b"\r".join(line for line in registered.split(b"\r") if not line.startswith((b"AL1", b"DG1")))
+    assert b"SMITH" in bob
+    assert b"SMITH" in registered
+    bench.receive(("adt", ADT), ("lab", ORU24), ("ris", ORM))
+    bench.process()
+    assert "eGFR 24" in field(bench.sent()[0], "OBR-13")  # the control: hers while the number is hers
+    bench.receive(("adt", registered), ("ris", bob), ("ris", ORM.replace(b"SYN0006", b"SYN0206")))
+    done = bench.process().done
+    for row, body in zip(
+        [one.row for one in done if one.row.channel == "orders_to_pacs"], bench.sent()[1:], strict=True
+    ):
+        assert row.alerts == "identity_in_doubt"
+        assert b"eGFR 24" not in body
+        assert b"contrast media" not in body
+
+
 def test_an_accession_of_another_patient_fails_and_is_never_enriched(bench: Bench) -> None:
     """Engine rules, end of section 1; in one batch and across batches, and the first order stays."""
     foreign = ORM.replace(b"12345", b"99999").replace(b"SYN0006", b"SYN0106")

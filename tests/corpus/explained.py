@@ -96,6 +96,7 @@ FLAGS = {
     "refused": "refused, and the sender wants no answer: the reason stands here and in the outcome",
     "unmapped": "OBR-4.1 is not in the site's table of procedure codes; the exam is told from its text",
     "enrichment_withheld": "see withheld orders",
+    "merge_not_applied": "a number is merged; its facts stay under it, and are not shown under the new one. Known",
     "document_not_read": "PDF, HTML or images: a document without its text. Known: read later, in a process of its own",
     "time_in_future": "a time more than a day ahead of the clock, not believed (T50)",
 }

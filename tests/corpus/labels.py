@@ -27,6 +27,7 @@ _STATUSES = {"", *"ABCDFINOPRSUVWX"}  # table 0085; A, D and I are also ours for
 _TAKES_BACK = {"A11", "A12", "A13", "A23", "A29"}  # T29
 
 _FLAGS = {
+    "merge_not_applied": r"merge_not_applied MRG-1",
     "lf_line_ends": r"lf_line_ends",
     "batch": r"batch",
     "datetime_odd": r"datetime_odd",

@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.hl7.message import Message, Segment
-from engine.patient.fact import Demographics
-from engine.patient.guard import demographics, in_doubt
+from engine.patient.context import PatientContext
+from engine.patient.coverage import Coverage
+from engine.patient.fact import Demographics, Fact
+from engine.patient.guard import begins, demographics, in_doubt
 from engine.patient.identity import Clusters, Identifier, IdentityEvent, identifiers, linked, pick_identifier
 
 PREFER = ("MR", "PI")
@@ -177,6 +179,52 @@ def test_there_is_no_doubt_about_who_is_unknown() -> None:
 def test_names_are_compared_without_punctuation() -> None:
     """O'Brien and OBRIEN are one name."""
     assert not in_doubt(Demographics("O'Brien-Lee", "", "1", ""), Demographics("OBRIEN LEE", "", "2", ""))
+
+
+def row(entry: int, family: str, born: str, patient: str = "H|MR|1", kind: str = "demographics") -> Fact:
+    """What a registration says, or a fact of the same shape."""
+    return Fact(
+        *(patient, entry, 1, 100, kind, "egfr", born, "", family, None, "", "", "", "", "", "", ""),
+        *(entry, 0, entry, entry, "", f"{kind}{entry}", "PID", "adt", ""),
+    )
+
+
+JANE, BOB = ("DOE", "19600101"), ("SMITH", "19700202")
+
+
+def shown(order: tuple[str, str], *rows: Fact, also: frozenset[str] = frozenset()) -> list[int]:
+    """Entries of the facts that the order's person is shown."""
+    known = PatientContext.of(frozenset({row.patient for row in rows}) | also, rows, Coverage({}))
+    person = Demographics(order[0], "", order[1], "")
+    return sorted(fact.entry for fact in known.since(begins(person, known)).current())
+
+
+def test_a_number_begins_anew_with_the_next_person() -> None:
+    """Jane's facts are nobody's once Bob is registered under her number; what comes after is his."""
+    rows = (row(1, *JANE), row(2, "", "", kind="lab"), row(5, *BOB), row(6, "", "", kind="lab"))
+    assert shown(BOB, *rows) == [6]
+    assert shown(JANE, *rows) == []
+    assert shown(JANE, *rows[:2]) == [2]  # the control: before Bob came
+
+
+def test_a_number_that_changed_hands_and_back_begins_with_the_last_change() -> None:
+    rows = (row(1, *JANE), row(2, "", "", kind="lab"), row(3, *BOB), row(4, "", "", kind="lab"), row(5, *JANE))
+    assert shown(JANE, *rows, row(7, "", "", kind="lab")) == [7]
+
+
+def test_another_number_of_the_patient_is_judged_by_its_own_registrations() -> None:
+    """One that was always hers keeps its facts; one of which nobody ever said whose it is begins with the last."""
+    reused = (row(1, *BOB), row(5, *JANE), row(6, "", "", kind="lab"))
+    hers = (row(2, *JANE, patient="H|PI|7"), row(3, "", "", patient="H|PI|7", kind="lab"))
+    unnamed = (row(4, "", "", patient="H|PI|9", kind="lab"), row(8, "", "", patient="H|PI|9", kind="lab"))
+    assert shown(JANE, *reused, *hers, *unnamed) == [3, 6, 8]
+    assert shown(JANE, *hers, *unnamed) == [3, 4, 8]  # the control: no number was ever somebody else's
+
+
+def test_one_difference_alone_begins_nothing_anew() -> None:
+    """A marriage, a corrected birth date, a registration that leaves one of them out."""
+    rows = (row(1, "SMITH", "19600101"), row(2, "DOE", "19700202"), row(3, "", ""), row(4, "", "", kind="lab"))
+    assert shown(JANE, *rows, row(5, *JANE)) == [4]
 
 
 def test_demographics_of_a_pid() -> None:

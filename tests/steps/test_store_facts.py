@@ -164,6 +164,11 @@ class TestAdt:
         (fact,) = facts(ADT, PID, "AL1|1|DA|0^No information^L^716186003^No known allergy^SCT", kind="allergy")
         assert (fact.certainty, fact.concept) == ("none_known", "")
 
+    def test_a_merge_says_that_it_is_not_applied(self) -> None:
+        """Nobody may believe that the old number's facts are shown under the new one."""
+        assert run(head("ADT^A40"), PID, "MRG|9^^^HOSP^MR").flags == ("merge_not_applied MRG-1",)
+        assert run(ADT, PID).flags == ()
+
     def test_a_pid_that_says_nothing_of_the_person_is_no_demographics(self) -> None:
         """Only the number: what is known stays known."""
         assert run(ADT, "PID|1||12345^^^HOSP^MR").effects == ()
