@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from engine.channel.outcome import Status
 from engine.channel.ports import Cursor, Lane, LaneState
 from engine.cli.console import ago
 from engine.cli.site import Readers, load_config, open_readers, socket_of
@@ -13,6 +14,8 @@ from engine.errors import BackstoryError
 
 SECOND = 1_000_000
 LATE = 60 * SECOND  # an entry that waits longer for the worker needs a look
+LATELY = 24 * 60 * 60 * SECOND  # for how long a message that failed with an alert is called to mind
+MOST_FAILED = 1_000  # newest failed outcomes that are looked at
 LONG_RETRY = 5 * 60 * SECOND  # a lane that tries for longer needs a look
 _RUNNING = ("live", "catching_up")
 
@@ -40,6 +43,7 @@ class Health(NamedTuple):
     lanes: tuple[LaneHealth, ...]
     parked: Mapping[str, int]
     counts: Mapping[str, int]
+    alerts: Mapping[str, int] = {}  # by channel: messages that failed lately, and that somebody must look at
 
     @property
     def behind(self) -> int:
@@ -94,7 +98,14 @@ def look(
         lanes=tuple(_lanes(readers)),
         parked=Counter(parked.destination for parked in journal.parked() if not parked.released),
         counts=store.counts(),
+        alerts=_alerts(readers, now),
     )
+
+
+def _alerts(readers: Readers, now: int) -> Counter[str]:
+    """An alert is raised for what a person must see: an order of two patients, an exception that nobody named."""
+    rows = readers.store.latest(before=0, limit=MOST_FAILED, status=Status.FAILED)
+    return Counter(row.channel or "(no channel)" for row in rows if row.alerts and row.committed > now - LATELY)
 
 
 def _lanes(readers: Readers) -> list[LaneHealth]:
@@ -125,6 +136,10 @@ def needs(health: Health) -> list[str]:
         f"channel {name} is {cursor.state} at entry {cursor.position}{': ' + cursor.reason if cursor.reason else ''}"
         for name, cursor in health.channels.items()
         if cursor is not None and cursor.state == "stopped"
+    ]
+    found += [
+        f"{count} message{'s' if count > 1 else ''} of {name} FAILED with an alert in the last day (backstory messages --status FAILED)"
+        for name, count in sorted(health.alerts.items())
     ]
     found += [sentence for lane in health.lanes if (sentence := _lane_need(lane, health.now))]
     found += [

@@ -20,6 +20,7 @@ Also messages that the worker has not reached yet are found. What is shown is co
 Examples:
   backstory messages --patient 100123
   backstory messages --accession A1001 --status FAILED
+  backstory messages --status PARKED
   backstory messages --channel orders_to_pacs --limit 50 --before 4711
   backstory messages show 4711
 """
@@ -31,7 +32,12 @@ def messages(
     patient: Annotated[str, typer.Option(help="An identifier of the patient (PID-3.1).")] = "",
     accession: Annotated[str, typer.Option(help="Accession, filler or placer number of the order.")] = "",
     control_id: Annotated[str, typer.Option(help="MSH-10, as received or as sent.")] = "",
-    status: Annotated[str, typer.Option(help="RECEIVED, FILTERED, TRANSFORMED or FAILED.")] = "",
+    status: Annotated[
+        str,
+        typer.Option(
+            help="RECEIVED, FILTERED, TRANSFORMED or FAILED; or of what was to be delivered QUEUED, HELD or PARKED."
+        ),
+    ] = "",
     channel: Annotated[str, typer.Option(help="Only what this channel did.")] = "",
     limit: Annotated[int, typer.Option(help="How many to show.", min=1, max=1000)] = 20,
     before: Annotated[int, typer.Option(help="Go on below this position (the next page).", min=0)] = 0,

@@ -19,6 +19,7 @@ from engine.hl7.printable import printable as as_key
 _WINDOW = 100  # entries looked at together
 _LOOKED_AT = 20_000  # entries looked at for one page
 _FOUND = 1000  # entries of one key
+_WAITING = ("QUEUED", "HELD", "PARKED")  # of deliveries; the other statuses are those of outcomes
 
 
 class Criteria(NamedTuple):
@@ -59,8 +60,9 @@ class Found(NamedTuple):
 
 def search(readers: Readers, criteria: Criteria) -> Found:
     """One page of entries that meet all criteria; raises ConfigError for a status that is none."""
-    if criteria.status and criteria.status not in Status.__members__:
-        raise ConfigError(f"{criteria.status!r} is no status; there are {', '.join(Status.__members__)}")
+    known = (*Status.__members__, *_WAITING)
+    if criteria.status and criteria.status not in known:
+        raise ConfigError(f"{criteria.status!r} is no status; there are {', '.join(known)}")
     rows: list[list[str]] = []
     looked_at, reached = 0, criteria.before
     for window in _windows(_positions(readers, criteria)):
@@ -70,7 +72,7 @@ def search(readers: Readers, criteria: Criteria) -> Found:
         for position in window:
             reached, looked_at = position, looked_at + 1
             entry = entries[position]
-            if entry is not None and _admits(criteria, outcomes.get(position, [])):
+            if entry is not None and _admits(criteria, outcomes.get(position, []), sent[position]):
                 rows.append(_row(entry, outcomes.get(position, []), sent[position]))
             if len(rows) >= criteria.limit or looked_at >= _LOOKED_AT:
                 return Found(rows, position > 1, reached)
@@ -86,7 +88,10 @@ def _positions(readers: Readers, criteria: Criteria) -> Iterator[int]:
         return
     newest = max(readers.journal.tails().values(), default=0)
     top = min(newest, criteria.before - 1) if criteria.before else newest
-    if criteria.status in ("", "RECEIVED"):
+    if criteria.status in _WAITING:
+        waiting = _undelivered(readers, parked=criteria.status == "PARKED")
+        yield from sorted((entry for entry in waiting if entry <= top), reverse=True)
+    elif criteria.status in ("", "RECEIVED"):
         lowest = _processed(readers) if criteria.status else 0
         yield from range(top, lowest, -1)
     else:
@@ -102,6 +107,19 @@ def _with_status(readers: Readers, before: int, status: Status) -> Iterator[int]
                 last = row.entry
                 yield last
         before = last
+
+
+def _undelivered(readers: Readers, *, parked: bool) -> set[int]:
+    """Entries with a delivery that is set aside, or of those that wait in a lane the newest."""
+    wanted: dict[tuple[str, int], list[int]] = {}
+    if parked:
+        for row in readers.journal.parked():
+            wanted.setdefault((row.destination, row.lane), []).append(row.seq)
+    else:
+        done = {(lane.destination, lane.lane): lane.done for lane in readers.journal.lanes()}
+        for place, tail in readers.store.outbox_tails().items():
+            wanted[place] = list(range(max(done.get(place, 0), tail - _LOOKED_AT) + 1, tail + 1))
+    return {row.entry for place, seqs in wanted.items() for row in readers.store.outbox_rows(*place, seqs)}
 
 
 def _with_key(readers: Readers, value: str, kinds: tuple[str, ...]) -> set[int]:
@@ -138,12 +156,16 @@ def _by_entry(rows: list[OutcomeRow]) -> dict[int, list[OutcomeRow]]:
     return grouped
 
 
-def _admits(criteria: Criteria, outcomes: list[OutcomeRow]) -> bool:
+def _admits(criteria: Criteria, outcomes: list[OutcomeRow], sent: list[Delivery]) -> bool:
     if criteria.status == "RECEIVED":
         return not outcomes
-    return not (criteria.status or criteria.channel) or any(
-        (not criteria.status or row.status == Status[criteria.status])
-        and (not criteria.channel or row.channel == criteria.channel)
+    status = criteria.status
+    if status in _WAITING:
+        if not any(delivery.status == status for delivery in sent):
+            return False
+        status = ""
+    return not (status or criteria.channel) or any(
+        (not status or row.status == Status[status]) and (not criteria.channel or row.channel == criteria.channel)
         for row in outcomes
     )
 

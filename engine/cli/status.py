@@ -20,7 +20,8 @@ def status(
     """Say what runs, what waits, and whether somebody is needed.
 
     Exit status 0 when all is well, 1 when something needs a person: the engine does not run, the worker is behind, a
-    channel stopped, a lane is held or has been trying for long, messages are parked.
+    channel stopped, a message failed with an alert in the last day, a lane is held or has been trying for long, messages
+    are parked.
 
     Examples:
       backstory status
@@ -114,6 +115,7 @@ def as_words(health: Health, wanted: list[str]) -> dict[str, Any]:
             for one in health.lanes
         ],
         "parked": dict(health.parked),
+        "alerts": dict(health.alerts),
         "counts": dict(health.counts),
     }
 

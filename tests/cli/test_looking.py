@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from engine.channel.ports import Commit, Lane, LaneState, OutcomeNote
+from engine.channel.ports import Attempt, Commit, Decision, Lane, LaneState, OutcomeNote
 from engine.cli.deliveries import delivered_words
 from engine.cli.explain import NOTHING_SHOWN, explanation
 from engine.cli.field_diff import field_changes
@@ -87,6 +87,22 @@ def test_by_status(readers: Readers) -> None:
     assert positions(readers, status="RECEIVED") == [UNREACHED]
     assert positions(readers, status="TRANSFORMED", limit=3) == [7, 6, 5]
     assert QUARANTINED not in positions(readers, status="TRANSFORMED")
+
+
+def test_by_what_waits_to_be_delivered(readers: Readers, another_order) -> None:
+    """QUEUED and HELD as their lane is; PARKED as its patient's are; what was sent is none of them."""
+    another_order("ACC4")
+    another_order("ACC5")
+    assert positions(readers, status="QUEUED") == [11, 10]
+    assert positions(readers, status="QUEUED", accession="ACC4") == [10]
+    assert positions(readers, status="QUEUED", channel="adt") == []
+    assert positions(readers, status="HELD") == positions(readers, status="PARKED") == []
+    with readers.journal.transaction() as tx:
+        parked = Attempt("pacs", 0, 2, 0, Decision.PARKED, "AE 207", "HOSP|MR|12345")
+        tx.wire.record(parked, Lane("pacs", 0, done=2, state=LaneState.HELD))
+    assert positions(readers, status="PARKED") == [10]
+    assert positions(readers, status="HELD") == [11]
+    assert positions(readers, status="QUEUED") == []
 
 
 def test_an_unknown_status_is_said(readers: Readers) -> None:

@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 
 from engine.app.control import ControlServer
+from engine.channel.outcome import Status
 from engine.channel.ports import Attempt, Commit, Cursor, Decision, Lane, LaneState
+from engine.channel.site import Site
 from engine.cli.console import ago, columns, moment, printable
-from engine.cli.health import LONG_RETRY, SECOND, Health, look, needs
+from engine.cli.health import LATELY, LONG_RETRY, SECOND, Health, look, needs
 from engine.cli.logs import Level, Wanted, pretty, shown_line
 from engine.cli.site import Readers
 from engine.cli.status import lines
+from tests.cli.conftest import received, run_worker, sample
 
 NOW = 1_787_227_200_000_000 + 25  # five microseconds after the last entry arrived
 WELL = (True, {"processes": {"network": {"pid": 11, "ready": True}, "worker": {"pid": 12, "ready": True}}})
@@ -87,6 +90,24 @@ def test_a_lane_that_tries_for_long_needs_somebody(readers: Readers) -> None:
     lane(readers, tries=9, since=NOW - LONG_RETRY - 1, reason="connection refused")
     (need,) = needs(health(readers))
     assert need.startswith("lane pacs/0 has been trying for 5 min: connection refused")
+
+
+def test_an_order_that_did_not_leave_needs_somebody_for_a_day(readers: Readers, shipped: Site) -> None:
+    """Another patient's order with this accession is FAILED with an alert; a message that merely failed needs nobody."""
+    other = sample("orm_ct_abdomen").replace(b"12345^^^HOSP", b"99999^^^HOSP").replace(b"SYN0006", b"SYN0906")
+    nobody = sample("adt_a01_doe").replace(b"12345^^^HOSP^MR", b"").replace(b"SYN0001", b"SYN0901")
+    with readers.journal.transaction() as tx:
+        tx.log.append([received("ris", other, NOW), received("adt", nobody, NOW)])
+    run_worker(shipped, readers.store, readers.journal)
+    assert sorted(
+        (row.channel, row.alerts) for row in readers.store.latest(before=0, limit=2, status=Status.FAILED)
+    ) == [
+        ("adt", ""),
+        ("orders_to_pacs", "accession"),
+    ]
+    (need,) = needs(health(readers))
+    assert need.startswith("1 message of orders_to_pacs FAILED with an alert in the last day")
+    assert needs(health(readers, NOW + LATELY + SECOND)) == []
 
 
 def test_parked_messages_need_somebody(readers: Readers) -> None:
