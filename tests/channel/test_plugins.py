@@ -1,6 +1,5 @@
 """`run_python` finds its class by entry point, as installed, when the site is loaded; what it cannot make is a finding."""
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -9,8 +8,8 @@ import pytest
 from engine.channel.site import Loaded, load_site
 from engine.check.channel_tests import run_tests
 from tests.example_package import add_channel, install
+from tests.site_copy import copied
 
-ROOT = Path(__file__).parents[2]
 WHERE = "channels/weights_to_registry.yaml:9:11 REF005"
 
 
@@ -23,9 +22,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """The shipped site with the example's channel."""
-    for name in ("channels", "mappings"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    shutil.copy(ROOT / "config.yaml", tmp_path)
+    copied(tmp_path)
     add_channel(tmp_path, 2583)
     return tmp_path
 

@@ -1,30 +1,17 @@
 """Findings stand where the mistake is, and say what was meant."""
 
-import shutil
-from pathlib import Path
-
 import pytest
 
 from engine.app import network, supervisor, worker
 from engine.channel.site import load_site
 from engine.check.channel_tests import run_tests
 from engine.check.lint import lint
-
-SITE = Path(__file__).parents[2]
+from tests.site_copy import copied, edit
 
 
 @pytest.fixture
 def site(tmp_path):
-    for name in ("channels", "mappings"):
-        shutil.copytree(SITE / name, tmp_path / name)
-    shutil.copy(SITE / "config.yaml", tmp_path)
-    return tmp_path
-
-
-def _edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
+    return copied(tmp_path)
 
 
 def test_the_shipped_site_has_no_finding(site):
@@ -67,13 +54,13 @@ def test_the_shipped_site_has_no_finding(site):
 )
 def test_a_mistake_is_found_where_it_stands(site, file, old, new, wanted):
     """File, line, column, code, and what was meant."""
-    _edit(site / file, old, new)
+    edit(site / file, old, new)
     assert any(wanted in str(finding) for finding in lint(site)), [str(f) for f in lint(site)]
 
 
 def test_a_meant_name_is_offered(site):
     """Did you mean."""
-    _edit(site / "channels/adt.yaml", "from: adt", "from: adtt")
+    edit(site / "channels/adt.yaml", "from: adt", "from: adtt")
     assert str(lint(site)[0]).endswith("did you mean adt?")
 
 
@@ -81,7 +68,7 @@ def test_a_meant_name_is_offered(site):
 def test_a_channel_is_not_called_like_a_process(site, name):
     """They would write into one log; the names are those under which the processes log."""
     assert name in {module.NAME for module in (supervisor, network, worker)}
-    _edit(site / "channels/adt.yaml", "channel: adt", f"channel: {name}")
+    edit(site / "channels/adt.yaml", "channel: adt", f"channel: {name}")
     (site / "channels/adt.yaml").rename(site / "channels" / f"{name}.yaml")
     (found,) = [finding for finding in lint(site) if "CHN001" in str(finding)]
     assert f"{name} is a process" in str(found)
@@ -89,13 +76,13 @@ def test_a_channel_is_not_called_like_a_process(site, name):
 
 def test_advice_in_a_rule_is_refused(site):
     """Rendered text states facts and never what to do (C21)."""
-    _edit(site / "mappings/relevance/contrast.yaml", 'h64: "', 'h64: "hold ')
+    edit(site / "mappings/relevance/contrast.yaml", 'h64: "', 'h64: "hold ')
     assert lint(site) != []
 
 
 def test_a_channel_test_that_is_wrong_fails_and_says_what_it_got(site):
     """The tests inside channels can fail."""
-    _edit(site / "channels/orders_to_pacs.yaml", 'starts: "!eGFR 24 (19Aug)"', 'starts: "!eGFR 25"')
+    edit(site / "channels/orders_to_pacs.yaml", 'starts: "!eGFR 24 (19Aug)"', 'starts: "!eGFR 25"')
     loaded = load_site(site)
     assert loaded.site is not None
     failed = [result for result in run_tests(loaded.site) if result.failures]
@@ -105,7 +92,7 @@ def test_a_channel_test_that_is_wrong_fails_and_says_what_it_got(site):
 
 def test_unchanged_except_names_every_other_place(site):
     """A field that moved without being named fails the test."""
-    _edit(site / "channels/orders_to_pacs.yaml", "unchanged_except: [MSH-5, OBR-4, OBR-13", "unchanged_except: [OBR-13")
+    edit(site / "channels/orders_to_pacs.yaml", "unchanged_except: [MSH-5, OBR-4, OBR-13", "unchanged_except: [OBR-13")
     loaded = load_site(site)
     assert loaded.site is not None
     failures = [line for result in run_tests(loaded.site) for line in result.failures]

@@ -7,25 +7,18 @@ import pytest
 
 from engine.channel.findings import part_at
 from engine.check.lint import lint
-
-ROOT = Path(__file__).parents[2]
+from tests.site_copy import copied, edit
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """A copy of the shipped site, which has no finding (test_lint)."""
-    for name in ("channels", "mappings"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    shutil.copy(ROOT / "config.yaml", tmp_path)
-    return tmp_path
+    return copied(tmp_path)
 
 
 def found(site: Path, file: str, old: str, new: str) -> list[str]:
     """The findings after a change, as `line:column CODE message`; with the name of the file where it is another."""
-    path = site / file
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    edit(site / file, old, new)
     return [str(finding).removeprefix(f"{file}:") for finding in lint(site)]
 
 

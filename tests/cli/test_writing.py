@@ -1,29 +1,18 @@
 """check, test, steps, schema: what an analyst who writes a channel is told."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
 from engine.steps.catalog import STEPS
-
-ROOT = Path(__file__).parents[2]
+from tests.site_copy import ROOT, copied, edit
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """A copy of the shipped site."""
-    for name in ("channels", "mappings"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    shutil.copy(ROOT / "config.yaml", tmp_path)
-    return tmp_path
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
+    return copied(tmp_path)
 
 
 def test_a_site_without_a_finding(site: Path, backstory) -> None:

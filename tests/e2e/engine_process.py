@@ -10,7 +10,6 @@ Ports are asked of the system once and kept over restarts (SO_REUSEADDR on both 
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -25,6 +24,7 @@ from typing import Any, Self
 from engine.app.control import call
 from engine.errors import BackstoryError
 from engine.store import read_journal, read_store
+from tests.site_copy import copied
 
 ROOT = Path(__file__).parents[2]
 START, END = b"\x0b", b"\x1c\r"
@@ -269,12 +269,7 @@ class Engine:
 def copy_site(site: Path, pacs: int = 0) -> dict[str, int]:
     """The shipped site in another folder with ports of its own; returns the ports by listener, and of `pacs`."""
     site.mkdir(parents=True)
-    for name in ("config.yaml", "channels", "mappings"):
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, site / name)
-        else:
-            shutil.copy(source, site / name)
+    copied(site)
     config = (site / "config.yaml").read_text()
     names = re.findall(r"^  (\w+):[^\n]*\n(?=(?:    .*\n)*?    port:)", config, re.MULTILINE)
     ports = dict(zip(names, free_ports(len(names)), strict=True))
