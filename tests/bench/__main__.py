@@ -23,7 +23,9 @@ from tests.bench.pacs import Pacs
 from tests.bench.site import CACHE, Bench, Running, filled, scratch
 from tests.bench.traffic import Traffic, framed, mean_bytes
 
-PARTS = ("receive", "process", "deliver", "through", "fsyncs", "start")
+PARTS = ("start", "process", "deliver", "through", "identity", "receive", "fsyncs")
+
+REUSED = 50  # numbers that are given to another person
 
 
 def main() -> int:
@@ -89,6 +91,9 @@ class Run:
         if "through" in wanted:
             with self._fresh() as running:
                 self._through(running)
+        if "identity" in wanted:
+            with self._fresh() as running:
+                self._identity(running)
         if "receive" in wanted:
             for connections in CONNECTIONS:
                 with self._fresh() as running:
@@ -176,6 +181,14 @@ class Run:
         p50, p99, count = measures.through(running, self._traffic, self._pacs, self._options.seconds * 4)
         self._add(f"ORM in to ORM out at 200/s ({count:,} orders), p50", p50, "ms", 10.0, more=False, profile="deliver")
         self._add("ORM in to ORM out at 200/s, p99", p99, "ms", 50.0, more=False, profile="deliver")
+
+    def _identity(self, running: Running) -> None:
+        self._say(f"orders under {REUSED} numbers that were given to somebody else")
+        known, wrong = measures.strangers(running, self._traffic, self._pacs, REUSED)
+        self._add(f"facts shown in {REUSED} orders of the numbers' own patients", known)
+        self._add(f"facts shown in {2 * REUSED} orders after the numbers were given away (D13b)", wrong)
+        if wrong or not known:
+            raise RuntimeError(f"facts of somebody else: {wrong}, of the patients themselves: {known}")
 
     def _memory(self, running: Running) -> None:
         pss = running.pss()

@@ -117,11 +117,15 @@ def pid(one: One) -> bytes:
     family = FAMILIES[one.patient % len(FAMILIES)]
     return (
         f"PID|1||{mrn(one.patient)}^^^HOSP^MR~{90_000 + one.patient}^^^ENT^PI||{family}^TEST{one.patient}^J||"
-        f"19{one.patient % 80 + 10}0{one.patient % 9 + 1}15|{'MF'[one.patient % 2]}|||"
+        f"{born(one)}|{'MF'[one.patient % 2]}|||"
         f"{one.patient % 300 + 1} {STREETS[one.patient % 4]}^^SPRINGFIELD^IL^62701^USA||555-0{one.patient % 1000:03}|||M\r"
         f"PV1|1|{'IO'[one.patient % 2]}|3W^{one.patient % 40 + 1}^A^HOSP||||1234^ATTEND^ANNA^A^^DR|||MED||||||||"
         f"1234^ATTEND^ANNA|{'IO'[one.patient % 2]}|V{one.patient:06}\r"
     ).encode()
+
+
+def born(one: One) -> str:
+    return f"19{one.patient % 80 + 10}0{one.patient % 9 + 1}15"
 
 
 def header(one: One, sender: str, event: str, version: str) -> bytes:
@@ -194,7 +198,7 @@ def facts_of(one: One) -> list[Fact]:
         ]
     family = FAMILIES[one.patient % len(FAMILIES)]
     return [
-        fact(200, "demographics", "", ("", ""), family, f"{family}^TEST{one.patient}^J", "", "", "demographics", "PID"),
+        fact(200, "demographics", "", (born(one), ""), family, f"TEST{one.patient}", "", "", "demographics", "PID"),
         *(
             fact(400 + 100 * n, "allergy", "", ("", ""), text, "RASH", "", "", text, f"AL1[{n}]-3")
             for n, text in enumerate(ALLERGENS, 1)

@@ -25,6 +25,7 @@ CONNECTIONS = (1, 8, 64)
 MOST = {1: 4_000, 8: 12_000, 64: 30_000}  # messages made beforehand for a second of a turn
 YARDSTICK_FASTEST = 4_000
 ORM_RATE = 200.0
+_PERSON = re.compile(rb"(\^\^\^ENT\^PI\|\|)[^|]*\|\|\d{8}")  # PID-5 to PID-7 of a bench's message
 _FSYNC = re.compile(r"(?:fsync|fdatasync)\(\d+<([^>]*)>")
 
 
@@ -138,6 +139,44 @@ def through(running: Running, traffic: Traffic, pacs: Pacs, seconds: float) -> t
     arrived = pacs.times()
     took = [(arrived[number] - at) * 1000 for number, at in sent.items()]
     return percentile(took, 0.5), percentile(took, 0.99), len(took)
+
+
+def strangers(running: Running, traffic: Traffic, pacs: Pacs, count: int) -> tuple[int, int]:
+    """(facts in the orders of so many patients, facts in them after their numbers were given to somebody else) (D13b).
+
+    Then both persons have an order under the number: neither may show what was known of the first one.
+    """
+    orders = traffic.take(3 * count, feed="ORM")
+    before, after = orders[:count], orders[count:]
+    after = [one._replace(patient=before[n % count].patient) for n, one in enumerate(after)]
+    known = _facts_of(running, pacs, [body_of(one) for one in before])
+    admissions = [
+        one._replace(patient=old.patient) for one, old in zip(traffic.take(count, feed="ADT"), before, strict=True)
+    ]
+    _send(running, [_renamed(body_of(one)) for one in admissions])
+    others = [_renamed(body_of(one)) if n < count else body_of(one) for n, one in enumerate(after)]
+    return known, _facts_of(running, pacs, others)
+
+
+def _renamed(body: bytes) -> bytes:
+    """The message about another person with this number, of whom nothing else is said."""
+    lines = [line for line in body.split(b"\r") if not line.startswith((b"AL1", b"DG1"))]
+    return _PERSON.sub(rb"\1NEWCOMER^ANNA||20010101", b"\r".join(lines))
+
+
+def _facts_of(running: Running, pacs: Pacs, bodies: list[bytes]) -> int:
+    pacs.tell("forget")
+    _send(running, bodies)
+    arrived = pacs.facts()
+    if len(arrived) != len(bodies):
+        raise RuntimeError(f"{len(bodies) - len(arrived)} orders did not arrive")
+    return sum(arrived.values())
+
+
+def _send(running: Running, bodies: list[bytes]) -> None:
+    frames = [b"\x0b" + body + b"\x1c\r" for body in bodies]
+    _whole(run(running.address, 8, 60, dealt(frames, 8), limit=len(frames)))
+    running.settle()
 
 
 def _timed(frames: list[tuple[str, bytes]], sent: dict[str, float]) -> Iterator[bytes]:

@@ -1,10 +1,12 @@
 """The PACS of a bench: answers AA to everything, notes when each MSH-10 came, and can hold its answers back.
 
 A process of its own with one epoll: it shares the machine with what is measured. Prints its port, then obeys lines on
-standard input: `hold`, `open`, `count`, `times` (a JSON object: accession -> monotonic seconds), `forget`, `end`.
+standard input: `hold`, `open`, `count`, `times` and `facts` (JSON objects: accession -> monotonic seconds, facts in its note), `forget`,
+`end`.
 """
 
 import json
+import re
 import select
 import socket
 import subprocess
@@ -16,6 +18,7 @@ from typing import Any, Self
 END = b"\x1c\r"
 ROOT = Path(__file__).parents[2]
 ACCESSION = 18  # OBR-18
+_FACT = re.compile(rb"\[\w+ [A-Z0-9]{3}, R\d\d\]")  # `[lab OBX, R01]`, by which a note says where each fact stands
 
 
 class _Server:
@@ -81,6 +84,9 @@ class _Server:
             self._arrived.clear()
         elif word == "times":
             print(json.dumps({accession(message): at for at, message in self._arrived}), flush=True)
+        elif word == "facts":
+            found = {accession(message): len(_FACT.findall(message)) for _, message in self._arrived}
+            print(json.dumps(found), flush=True)
         if word in {"hold", "open", "forget", "count"}:
             print(len(self._arrived), flush=True)
         return word not in {"end", ""}
@@ -107,7 +113,14 @@ class Pacs:
 
     def times(self) -> dict[str, float]:
         """When each accession came, in seconds of time.perf_counter()."""
-        self._write("times")
+        return self._asked("times")
+
+    def facts(self) -> dict[str, int]:
+        """How many facts stand in each order's note."""
+        return self._asked("facts")
+
+    def _asked(self, word: str) -> dict[str, Any]:
+        self._write(word)
         found: dict[str, Any] = json.loads(self._line())
         return found
 
