@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from engine.channel.contexts import Patients
 from engine.channel.outcome import Outcome
 from engine.channel.ports import Deferred, Entry, OutcomeNote, OutcomeRow, Outgoing, SearchKey, StoreReader
-from engine.patient.fact import Fact
+from engine.patient.fact import BESIDE, Fact
 from engine.steps.draft import Identify, KeepOrder, KeepSynopsis, StoreFacts, Synopsis
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ class Overlay:
 
     def _store_facts(self, entry: Entry, effect: StoreFacts, history_from: int) -> None:
         facts = effect.facts
-        kinds = {fact.kind for fact in facts} - {"snapshot"} | {kind for kind, _ in effect.snapshots}
-        self.patients.heard(effect.patient, kinds, entry.received, history_from)
+        kinds = {fact.kind for fact in facts} | {kind for kind, _ in effect.snapshots}
+        self.patients.heard(effect.patient, kinds - BESIDE, entry.received, history_from)
         if effect.snapshots:
             facts = self._without_repeats(effect)
         if facts:

@@ -10,7 +10,7 @@ from engine.check.unchanged import moved
 from engine.hl7.message import Message
 from engine.hl7.path import Path
 from engine.order.order import Order
-from engine.patient.fact import Fact
+from engine.patient.fact import BESIDE, Fact
 from engine.steps.draft import KeepOrder, StoreFacts
 
 _TIMES = frozenset({"observed", "ended", "scheduled"})
@@ -53,7 +53,7 @@ def _sent(sent: dict[str, dict[Path, Wanted]], outcome: Outcome) -> Iterator[str
 
 def _facts(wanted: Sequence[dict[str, Wanted]], outcome: Outcome, zone: str) -> Iterator[str]:
     facts = [fact for effect in outcome.effects if isinstance(effect, StoreFacts) for fact in effect.facts]
-    kept = [fact for fact in facts if fact.kind != "snapshot"]
+    kept = [fact for fact in facts if fact.kind not in BESIDE]
     listed = "; ".join(f"{fact.kind} {fact.concept or fact.text or '-'} {fact.value_text}".strip() for fact in kept)
     if not wanted and kept:
         yield f"facts: wanted none, got {listed}"

@@ -98,6 +98,15 @@ class Measures:
 
     def find(self, family: str, code: str, text: str, unit: str) -> Measured:
         """What the result is; a LOINC code that is not listed is nothing we know, whatever its name says."""
+        measure = self._find(family, code, text)
+        return measure.answer(unit) if measure is not None else NOT_MEASURED
+
+    def by_name(self, family: str, code: str, text: str) -> str:
+        """The concept that code and name agree on, whatever the unit; "" = none."""
+        measure = self._find(family, code, text)
+        return measure.file.concept if measure is not None else ""
+
+    def _find(self, family: str, code: str, text: str) -> _Measure | None:
         name, coded = folded(text), folded(code)
         if family == "loinc" or (not family and code in self._by_loinc and _LOINC.fullmatch(code)):
             measure = self._by_loinc.get(code)
@@ -105,9 +114,7 @@ class Measures:
         else:
             measure = self._local(coded, name)
             agrees = True
-        if measure is None or not agrees or measure.barred(name):
-            return NOT_MEASURED
-        return measure.answer(unit)
+        return measure if measure is not None and agrees and not measure.barred(name) else None
 
     def _local(self, coded: str, name: str) -> _Measure | None:
         by_code = self._named(coded)

@@ -4,7 +4,7 @@ Of all rows that speak of one thing (`Fact.key`) the newest holds; a withdrawal 
 marker ends the older rows of its set. Nothing is ever changed, so "as it was at 09:12" is the same fold over fewer rows.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 from engine.patient.coverage import Coverage
@@ -30,20 +30,22 @@ class _Mark(NamedTuple):
 class _Fold:
     """Rows by the thing they speak of, and the newest markers; grows by adding rows in any order."""
 
-    __slots__ = ("held", "marks", "people")
+    __slots__ = ("held", "marks", "named", "people")
 
     def __init__(
         self,
         held: dict[_Slot, Fact] | None = None,
         marks: dict[_Slot, _Mark] | None = None,
         people: list[Fact] | None = None,
+        named: list[Fact] | None = None,
     ) -> None:
         self.held = held if held is not None else {}
         self.marks = marks if marks is not None else {}
         self.people = people if people is not None else []
+        self.named = named if named is not None else []
 
     def copy(self) -> "_Fold":
-        return _Fold(self.held.copy(), self.marks.copy(), self.people.copy())
+        return _Fold(self.held.copy(), self.marks.copy(), self.people.copy(), self.named.copy())
 
     def add(self, facts: Iterable[Fact]) -> None:
         held = self.held
@@ -53,6 +55,8 @@ class _Fold:
                 self.people.append(fact)
             elif kind == "snapshot":
                 self._mark(fact)
+            elif kind == "person":
+                self.named.append(fact)
             else:
                 slot = (kind, fact.key, fact.patient) if kind in _SETS else (kind, fact.key)
                 before = held.get(slot)
@@ -99,18 +103,23 @@ class PatientContext:
 
     @property
     def people(self) -> tuple[Fact, ...]:
-        """Every row of kind `demographics`: whom the feeds called by these identifiers, and when."""
+        """Every row of kind `demographics`: whom registrations (ADT) called by these identifiers, and when."""
         return tuple(self._fold.people)
 
-    def since(self, starts: Mapping[str, int]) -> "PatientContext":
-        """The context without what these identifiers brought before an entry: they were somebody else's."""
-        old = self._fold
+    @property
+    def named(self) -> tuple[Fact, ...]:
+        """Every row of kind `person`: whom the other feeds called so, one where a listener began to name somebody else."""
+        return tuple(self._fold.named)
 
-        def kept(fact: Fact) -> bool:
-            return fact.entry >= starts.get(fact.patient, 0)
-
+    def only(self, kept: Callable[[Fact], bool], silent: Collection[str] = ()) -> "PatientContext":
+        """The context of the facts that are `kept`; of kinds in `silent` nothing is claimed to be absent (D13)."""
+        old, coverage = self._fold, self.coverage
         held = {slot: fact for slot, fact in old.held.items() if kept(fact)}
-        return PatientContext(self.identifiers, _Fold(held, old.marks, list(filter(kept, old.people))), self.coverage)
+        people = [fact for fact in old.people if kept(fact)]
+        if silent:
+            spans = {kind: span for kind, span in coverage.spans.items() if kind not in silent}
+            coverage = coverage._replace(spans=spans)
+        return PatientContext(self.identifiers, _Fold(held, old.marks, people, old.named), coverage)
 
     def with_facts(self, facts: Iterable[Fact]) -> "PatientContext":
         """The context with these rows as well: the overlay of a batch. Facts of other identifiers must not be given."""

@@ -14,18 +14,30 @@ def demographics(source: Source, pid: Segment) -> Extracted:
 
     An empty place says nothing and a deleted one empties what was known; so `""` is kept as sent.
     """
+    fact = _named(source, pid, "demographics")
+    if fact is None:
+        return Extracted([], [], [])
+    return Extracted([fact, marker(source, pid, "demographics", "")], [("demographics", "")], [])
+
+
+def person(source: Source, pid: Segment) -> Extracted:
+    """Whom a message that registers nobody names, kept where its listener begins to name somebody else (D13b)."""
+    fact = _named(source, pid, "person")
+    return Extracted([fact], [("person", source.listener)], []) if fact is not None else Extracted([], [], [])
+
+
+def _named(source: Source, pid: Segment, kind: str) -> Fact | None:
     places = [_kept(pid, field, component) for field, component in ((5, 1), (5, 2), (7, 1), (8, 1))]
     if not any(places):
-        return Extracted([], [], [])
+        return None
     family, given, birth_date, sex = places
-    fact = Fact._make(
+    return Fact._make(
         (
             *(*source[:3], pid.index * 100),
-            *("demographics", "", birth_date, "", family, None, "", given, "", "", sex, "", ""),
+            *(kind, "", birth_date, "", family, None, "", given, "", "", sex, "", ""),
             *(0, 0, source.sent, source.received, "", "PID", "PID", source.listener, ""),
         )
     )
-    return Extracted([fact, marker(source, pid, "demographics", "")], [("demographics", "")], [])
 
 
 def _kept(pid: Segment, field: int, component: int) -> str:

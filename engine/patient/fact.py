@@ -7,6 +7,10 @@ when the facts are read (`engine.patient.context`), so "as it was at 09:12" is t
 
 from typing import NamedTuple
 
+BESIDE = frozenset(
+    {"snapshot", "person"}
+)  # kinds of rows that say nothing of the patient's state: no feed is heard of them
+
 
 class Fact(NamedTuple):
     """One row of the fact table; the identity is (entry, run, ordinal, kind), so storing it again changes nothing.
@@ -18,7 +22,7 @@ class Fact(NamedTuple):
     entry: int  # journal position of the message
     run: int  # 1, or 2, 3... when reprocessed
     ordinal: int  # running number inside the message: segment index * 100 + repetition
-    kind: str  # demographics allergy problem lab vital medication document procedure device pregnancy snapshot
+    kind: str  # demographics person allergy problem lab vital medication document procedure device pregnancy snapshot
     concept: (
         str  # canonical name (`egfr`, `iodinated_contrast`, `metformin`), or "" when the site's concepts do not know it
     )

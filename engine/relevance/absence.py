@@ -8,6 +8,7 @@ from engine.patient.fact import Fact
 from engine.relevance.case import Case, seen
 from engine.relevance.dates import clock, day
 from engine.relevance.durations import spoken
+from engine.relevance.phrases import ascii_only, bare
 
 FEEDS: Mapping[str, str] = {
     "lab": "laboratory",
@@ -19,6 +20,8 @@ FEEDS: Mapping[str, str] = {
     "device": "device",
     "pregnancy": "pregnancy status",
 }
+
+_LONGEST_VALUE = 40  # characters of a value as sent
 
 
 class Silence(NamedTuple):
@@ -37,6 +40,8 @@ class Heard(NamedTuple):
     delayed_since: int
     silent: bool
     last: Fact | None = None  # the newest number before the window, so that nobody thinks there never was one
+    unread: Fact | None = None  # the newest result of the window, if the rule cannot use its value or unit
+    may_tell: bool = False  # whether `unread` may say what the rule asks, and is only not understood
 
 
 def heard(case: Case, kind: str, window: int, silence: Silence) -> Heard | None:
@@ -54,12 +59,20 @@ def heard(case: Case, kind: str, window: int, silence: Silence) -> Heard | None:
 
 def absence_line(case: Case, name: str, window: int, said: Heard) -> str:
     """The sentence: `no INR in 30 d`, or why nothing can be claimed."""
+    if said.unread and said.may_tell:
+        return f"{name} not judged, received as {_as_sent(said.unread, case)}"
     feed = FEEDS.get(said.kind, said.kind)
     last = f", last {said.last.value_text} ({day(seen(said.last), case)})" if said.last else ""
+    last += f", received as {_as_sent(said.unread, case)}" if said.unread else ""
     if said.covers:
         return f"no {name} in {spoken(window)}{last} ({feed} feed heard {clock(said.span.last, case)})"
     if said.delayed_since:
         return f"{name} not known{last}; results delayed since {clock(said.delayed_since, case)}"
     if said.silent:
         return f"{name} not known{last}; {feed} silent since {clock(said.span.last, case)}"
-    return f"no {'recent ' if last else ''}{name} received{last} ({feed} feed since {day(said.span.first, case)})"
+    return f"no {'recent ' if said.last else ''}{name} received{last} ({feed} feed since {day(said.span.first, case)})"
+
+
+def _as_sent(fact: Fact, case: Case) -> str:
+    words = ascii_only(bare(f"{fact.value_text} {fact.unit}"))
+    return f"{words[:_LONGEST_VALUE]} ({day(seen(fact), case)})"

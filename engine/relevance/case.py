@@ -48,12 +48,15 @@ class Hit(NamedTuple):
 class Case:
     """An order and its patient, prepared once for all rules.
 
-    `concepts` are those that any rule asks for; `hides` is the site's confidentiality policy (D23).
+    `concepts` are those that any rule asks for; `hides` is the site's confidentiality policy (D23); `named` is the concept
+    of a code, its system and its text, whatever the unit.
     """
 
     __slots__ = (
         "_context",
         "_hides",
+        "_named",
+        "_unnamed",
         "age",
         "anchor",
         "by_concept",
@@ -66,7 +69,12 @@ class Case:
     )
 
     def __init__(
-        self, subject: Subject, context: PatientContext, concepts: frozenset[str], hides: Callable[[Fact], bool]
+        self,
+        subject: Subject,
+        context: PatientContext,
+        concepts: frozenset[str],
+        hides: Callable[[Fact], bool],
+        named: Callable[[str, str, str], str],
     ) -> None:
         self.subject = subject
         self.anchor = max(subject.scheduled, subject.now)  # windows anchor at the exam while it is ahead (D10)
@@ -77,6 +85,8 @@ class Case:
         self.coverage = context.coverage
         self._context = context
         self._hides = hides
+        self._named = named
+        self._unnamed: list[Fact] = []
         self.by_concept: dict[str, list[Fact]] = {}
         self.none_known: list[Fact] = []
         self.kinds: set[str] = set()  # of all facts stated, so that "none known" is not claimed beside a hidden one
@@ -104,6 +114,21 @@ class Case:
                     older.append(past)
         return tuple(older)
 
+    def unread(self, concepts: Sequence[str], kinds: Sequence[str], window: int) -> Fact | None:
+        """The newest result of the window under one of these names, whether its value and unit were understood or not.
+
+        Asked where no rule can use one: what came and was not understood is not absent (D13).
+        """
+        named = (
+            fact
+            for fact in self._unnamed
+            if fact.kind in kinds
+            and self._named(fact.code, fact.system, fact.text) in concepts
+            and not self._hides(fact)
+        )
+        found = [fact for fact in (*self.facts(concepts, kinds), *named) if self.within(fact, window)]
+        return max((fact for fact in found if fact.value_text), key=seen, default=None)
+
     def within(self, fact: Fact, window: int) -> bool:
         """Whether the fact was seen in the window before the exam; what claims to be later counts as now (T50)."""
         return window == 0 or seen(fact) >= self.anchor - window
@@ -115,7 +140,9 @@ class Case:
                     self.none_known.append(fact)
                 continue
             self.kinds.add(fact.kind)
-            if fact.concept in concepts and not self._hides(fact):
+            if not fact.concept:
+                self._unnamed.append(fact)
+            elif fact.concept in concepts and not self._hides(fact):
                 self.by_concept.setdefault(fact.concept, []).append(fact)
 
 

@@ -8,7 +8,7 @@ from engine.patient.fact import Fact
 from engine.relevance.absence import Heard, Silence, heard
 from engine.relevance.case import Case, Hit, seen
 from engine.relevance.compiled import Check, ExamMatch, Missing, Rule, RuleSet, unknown_kind
-from engine.relevance.conditions import Active, Present
+from engine.relevance.conditions import Active, Positive, Present
 
 # what a rule's code can run into with facts nobody foresaw; anything else stops at the channel boundary
 _THROWN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -17,7 +17,8 @@ _THROWN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 class Finding(NamedTuple):
     """One fact, or one missing fact, that a rule selected for an order.
 
-    `kind`: `hit`; `missing` (its feed was heard over the window); `unknown` (it was not, so nothing is claimed).
+    `kind`: `hit`; `missing` (its feed was heard over the window); `unknown` (it was not, or what came was not understood,
+    so nothing is claimed).
     """
 
     rule: Rule
@@ -92,11 +93,21 @@ def _absent(rule: Rule, check: Check, missing: Missing, case: Case, silence: Sil
     said = heard(case, check.kinds[0], missing.window, silence)
     if said is None:
         return []
-    said = said._replace(last=_before(check, case, missing.window))
-    if said.covers:
+    unread = case.unread(check.concepts, check.kinds, missing.window)
+    may_tell = unread is not None and _may_tell(unread, check)
+    said = said._replace(last=_before(check, case, missing.window), unread=unread, may_tell=may_tell)
+    if said.covers and not may_tell:
         return [Finding(rule, check, missing.severity, "missing", None, missing, said)]
     severity = "I" if missing.severity == "S" else missing.severity  # never safety by itself (D13)
     return [Finding(rule, check, severity, "unknown", None, missing, said)]
+
+
+def _may_tell(unread: Fact, check: Check) -> bool:
+    """Whether a result that the check cannot use may say what it asks: a number in another unit, words for yes or no.
+
+    Words where a number is asked (HEMOLYZED, SEE NOTE) are no value, so that its absence can be stated (T10).
+    """
+    return isinstance(check.when, Positive) or any(map(str.isdigit, unread.value_text))
 
 
 def _before(check: Check, case: Case, window: int) -> Fact | None:

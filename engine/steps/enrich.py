@@ -16,7 +16,7 @@ from engine.order.lifecycle import OPEN, state_of
 from engine.order.reading import control, modality, order_number
 from engine.patient.context import PatientContext
 from engine.patient.fact import Demographics
-from engine.patient.guard import begins, demographics, in_doubt
+from engine.patient.guard import demographics, doubted, only_own
 from engine.relevance.carriers import Carried, Plan, permitted, write
 from engine.relevance.case import Case
 from engine.relevance.evaluate import evaluate, rank
@@ -27,10 +27,6 @@ from engine.steps.draft import Alert, Draft, KeepSynopsis, Shown, Synopsis
 from engine.steps.mappings import Mappings
 from engine.steps.paths import Because
 from engine.steps.track_order import is_imaging
-
-_REUSED = Alert(
-    "identity_in_doubt", "this number was somebody else's before; what was known then is left out of the order"
-)
 
 
 class _Model(BaseModel):
@@ -134,9 +130,9 @@ carriers:
         doubt = _doubt(message, person, context)
         if doubt:
             return draft._replace(enrichment="doubt", alerts=(*draft.alerts, Alert("identity_in_doubt", doubt)))
-        starts = begins(person, context)
-        if starts:
-            draft, context = draft._replace(alerts=(*draft.alerts, _REUSED)), context.since(starts)
+        context, left_out = only_own(person, context)
+        if left_out:
+            draft = draft._replace(alerts=(*draft.alerts, Alert("identity_in_doubt", left_out)))
         return self._enriched(draft, message, groups, context, mappings)
 
     def _enriched(
@@ -146,7 +142,7 @@ carriers:
         stated = facts_of_order(message, here.position, here.received, here.listener)
         context = context.with_facts(stated) if stated else context
         subject = subject_of(message, groups, context, mappings.exams, now=here.received, zone=here.zone)
-        case = Case(subject, context, mappings.rules.concepts, policy.hides)
+        case = Case(subject, context, mappings.rules.concepts, policy.hides, mappings.concepts.named)
         written = items(rank(evaluate(mappings.rules, case, policy.silence), subject.text), case)
         if not written:
             return draft._replace(enrichment="nothing")
@@ -163,7 +159,7 @@ def _doubt(message: Message, person: Demographics, context: PatientContext) -> s
     """Why it is not sure whose facts these would be (D13b); "" = it is."""
     if message.count("PID") > 1:
         return "the order names more than one patient"
-    if in_doubt(person, context.demographics):
+    if doubted(person, context):
         return "birth date and family name of the order both differ from the stored patient's"
     return ""
 

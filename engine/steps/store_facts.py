@@ -9,6 +9,7 @@ from engine.errors import StepError
 from engine.hl7.message import Message, Segment
 from engine.patient.extract import Extracted, Person, Source, persons, said, sent
 from engine.patient.extract_adt import allergies, demographics, diagnoses
+from engine.patient.extract_adt import person as whom
 from engine.patient.extract_documents import document, is_own_line, report, split
 from engine.patient.extract_medications import medications
 from engine.patient.extract_results import groups, order_of, result
@@ -82,6 +83,9 @@ kinds: [allergy, problem]          # all kinds where nothing is written
         facts = [fact for part in extracted for fact in part.facts if _kind(fact) in wanted]
         sets = tuple(one for part in extracted for one in part.snapshots if one[0] in wanted)
         if facts:
+            if _type(message) != "ADT":
+                named = whom(source, person.pid)
+                facts, sets = [*facts, *named.facts], (*sets, *named.snapshots)
             yield effects.StoreFacts(source.patient, tuple(facts), sets)
         if len(listed) > 1 and _type(message) == "ADT":
             links = _links(origin, person.pid, listed)

@@ -367,7 +367,7 @@ def test_a_control_id_of_our_form_that_we_never_sent_is_evidence(bench: Bench) -
     bench.receive(("lab", ORU24.replace(b"SYN0003", b"B234567ABCDEFGHIJKLM")))
     (done,) = bench.process().done
     assert done.row.flags == ""
-    assert bench.store.counts()["facts"] == 1
+    assert bench.store.counts()["facts"] == 2  # the result, and whom its message names
 
 
 def test_what_nobody_accepts_is_filtered_once(bench: Bench) -> None:
@@ -470,6 +470,26 @@ def test_a_number_that_is_given_to_somebody_else_shows_nothing_of_the_former_pat
         assert row.alerts == "identity_in_doubt"
         assert b"eGFR 24" not in body
         assert b"contrast media" not in body
+
+
+SMITH = (b"DOE^JANE||19600101", b"SMITH^BOB||19700202")
+
+
+@pytest.mark.parametrize("registered", [True, False])
+def test_a_result_under_the_name_of_somebody_else_is_not_shown(bench: Bench, registered: bool) -> None:  # noqa: FBT001
+    """With a registration that agrees with the order, and where only the laboratory ever spoke (D13b)."""
+    wrong = ORU24.replace(*SMITH)
+    assert wrong != ORU24
+    bench.receive(*[("adt", ADT)] * registered, ("lab", wrong), ("ris", ORM))
+    first = next(one.row for one in bench.process().done if one.row.channel == "orders_to_pacs")
+    assert (first.alerts, first.enrichment) == ("identity_in_doubt", "done" if registered else "doubt")
+    assert b"eGFR" not in bench.sent()[0]
+    assert (b"contrast media" in bench.sent()[0]) is registered
+    right = ORU24.replace(b"|L2^", b"|L3^").replace(b"SYN0003", b"SYN0303")
+    bench.receive(("lab", right), ("ris", ORM.replace(b"SYN0006", b"SYN0206")))
+    second = next(one.row for one in bench.process().done if one.row.channel == "orders_to_pacs")
+    assert "eGFR 24" in field(bench.sent()[1], "OBR-13")  # the control: the same result under her own name
+    assert second.enrichment == "done"
 
 
 def test_an_accession_of_another_patient_fails_and_is_never_enriched(bench: Bench) -> None:
@@ -645,7 +665,7 @@ def test_a_control_id_that_was_passed_on_is_not_ours() -> None:
     bench.process()
     bench.receive(("lab", ORU24.replace(b"SYN0003", theirs)))
     (done,) = bench.process().done
-    assert (done.row.flags, bench.store.counts()["facts"]) == ("", 1)
+    assert (done.row.flags, bench.store.counts()["facts"]) == ("", 2)
 
 
 def test_a_patient_stays_in_one_lane() -> None:

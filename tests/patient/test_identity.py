@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from engine.hl7.message import Message, Segment
 from engine.patient.context import PatientContext
-from engine.patient.coverage import Coverage
+from engine.patient.coverage import Coverage, Span
 from engine.patient.fact import Demographics, Fact
-from engine.patient.guard import begins, demographics, in_doubt
+from engine.patient.guard import demographics, doubted, in_doubt, only_own
 from engine.patient.identity import Clusters, Identifier, IdentityEvent, identifiers, linked, pick_identifier
 
 PREFER = ("MR", "PI")
@@ -196,7 +196,7 @@ def shown(order: tuple[str, str], *rows: Fact, also: frozenset[str] = frozenset(
     """Entries of the facts that the order's person is shown."""
     known = PatientContext.of(frozenset({row.patient for row in rows}) | also, rows, Coverage({}))
     person = Demographics(order[0], "", order[1], "")
-    return sorted(fact.entry for fact in known.since(begins(person, known)).current())
+    return sorted(fact.entry for fact in only_own(person, known)[0].current())
 
 
 def test_a_number_begins_anew_with_the_next_person() -> None:
@@ -221,10 +221,65 @@ def test_another_number_of_the_patient_is_judged_by_its_own_registrations() -> N
     assert shown(JANE, *hers, *unnamed) == [3, 4, 8]  # the control: no number was ever somebody else's
 
 
+def test_what_says_little_ends_no_doubt() -> None:
+    """A number that is Bob's stays his until a message names Jane, by her name or her birth date."""
+    lab = row(9, "", "", kind="lab")
+    for said, kept in ((("", ""), []), (("SMITH", ""), []), (("", "19600101"), [9]), (("DOE", ""), [9])):
+        assert shown(JANE, row(1, *BOB), row(2, *said), lab) == kept
+        by_lab = [from_lab(1, *BOB), from_lab(2, *said), lab._replace(source="lab")]
+        assert shown(JANE, *by_lab) == kept
+
+
 def test_one_difference_alone_begins_nothing_anew() -> None:
     """A marriage, a corrected birth date, a registration that leaves one of them out."""
     rows = (row(1, "SMITH", "19600101"), row(2, "DOE", "19700202"), row(3, "", ""), row(4, "", "", kind="lab"))
     assert shown(JANE, *rows, row(5, *JANE)) == [4]
+
+
+def from_lab(entry: int, family: str, born: str, kind: str = "person") -> Fact:
+    return row(entry, family, born, kind=kind)._replace(source="lab")
+
+
+def test_results_that_name_somebody_else_are_nobodys() -> None:
+    """From the message that begins to name another person up to the one that names the patient again; others stay."""
+    hers, again = from_lab(1, *JANE), from_lab(7, *JANE)
+    wrong = (from_lab(3, *BOB), from_lab(4, "", "", kind="lab"), from_lab(5, "", "", kind="document"))
+    right = (from_lab(2, "", "", kind="lab"), from_lab(8, "", "", kind="lab"))
+    ward = row(4, "", "", kind="vital")  # of another feed
+    allergy = from_lab(5, "", "", kind="allergy")  # from a registration that this listener takes as well
+    rows = (hers, *wrong, again, *right, ward, allergy)
+    assert shown(JANE, *rows) == [2, 4, 5, 8]
+    assert shown(JANE, row(0, *JANE), *rows) == [2, 4, 5, 8]
+    assert shown(BOB, *wrong) == [4, 5]
+    known = PatientContext.of(frozenset({hers.patient}), rows, Coverage({"lab": Span(1, 9), "vital": Span(1, 9)}))
+    own, left_out = only_own(Demographics(JANE[0], "", JANE[1], ""), known)
+    assert left_out == "messages under this number name somebody else; what they say is left out of the order"
+    assert set(own.coverage.spans) == {"vital"}  # a laboratory that was not believed is not called silent
+    assert only_own(Demographics("", "", "", ""), known) == (known, "")
+
+
+def test_a_late_result_of_a_numbers_former_patient_is_left_out() -> None:
+    """The laboratory still names Jane after the number was given to Bob."""
+    rows = (row(1, *JANE), from_lab(2, *JANE), row(5, *BOB), from_lab(6, "", "", kind="lab"))
+    assert shown(BOB, *rows) == []
+    assert shown(BOB, *rows, from_lab(7, *BOB), from_lab(7, "", "", kind="lab")) == [7]
+
+
+def test_where_nobody_is_registered_the_other_feeds_say_whose_the_number_is() -> None:
+    """All of them name somebody else: in doubt. One that does not, or any registration that agrees: no doubt."""
+    jane = Demographics(JANE[0], "", JANE[1], "")
+
+    def doubt(*rows: Fact) -> bool:
+        return doubted(jane, PatientContext.of(frozenset({rows[0].patient}), rows, Coverage({})))
+
+    pharmacy = from_lab(2, *JANE)._replace(source="pharmacy")
+    assert doubt(from_lab(1, *BOB))
+    assert doubt(from_lab(1, *JANE), from_lab(3, *BOB))
+    assert not doubt(from_lab(1, *BOB), from_lab(3, *JANE))
+    assert not doubt(from_lab(1, *BOB), pharmacy)
+    assert not doubt(from_lab(1, *BOB), row(2, *JANE))
+    assert doubt(from_lab(1, *JANE), row(2, *BOB))
+    assert not doubt(row(2, "", "", kind="lab"))
 
 
 def test_demographics_of_a_pid() -> None:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from engine.order.order import Exam
+from engine.patient.concept import Concepts, parse_concepts
 from engine.patient.context import PatientContext
 from engine.patient.coverage import Coverage, Span
 from engine.patient.fact import Fact
@@ -41,8 +42,9 @@ class Story:
     read = staticmethod(read)
     mappings = MAPPINGS
 
-    def __init__(self, rules: RuleSet, policy: Policy) -> None:
+    def __init__(self, rules: RuleSet, policy: Policy, concepts: Concepts) -> None:
         self.rules = rules
+        self.concepts = concepts
         self.policy = policy
         self._entry = 0
 
@@ -92,7 +94,7 @@ class Story:
             birth_date=more.pop("born", "19600101"),
         )
         context = PatientContext.of(frozenset({"HOSP|MR|1"}), facts, coverage)
-        case = Case(subject, context, self.rules.concepts, self.policy.hides)
+        case = Case(subject, context, self.rules.concepts, self.policy.hides, self.concepts.named)
         self.case = case
         return items(rank(evaluate(self.rules, case, self.policy.silence), subject.text), case)
 
@@ -141,9 +143,14 @@ def shipped_policy() -> Policy:
     return Policy.model_validate(read((MAPPINGS / "policy.yaml").read_text("utf-8")))
 
 
+@pytest.fixture(scope="session")
+def shipped_concepts() -> Concepts:
+    return parse_concepts(read((MAPPINGS / "concepts.yaml").read_text("utf-8")))
+
+
 @pytest.fixture
-def story(shipped_rules: RuleSet, shipped_policy: Policy) -> Story:
-    return Story(shipped_rules, shipped_policy)
+def story(shipped_rules: RuleSet, shipped_policy: Policy, shipped_concepts: Concepts) -> Story:
+    return Story(shipped_rules, shipped_policy, shipped_concepts)
 
 
 @pytest.fixture(scope="session")

@@ -34,10 +34,19 @@ def test_otherwise_it_is_said_why_nothing_is_claimed(story, exams, heard, line) 
 @pytest.mark.parametrize(
     ("heard", "line"),
     [
-        ({}, "no INR in 30 d, last 1.4 (02Jun) (laboratory feed heard 09:10) [R32]"),
-        ({"since": "2026-08-01 07:00"}, "no recent INR received, last 1.4 (02Jun) (laboratory feed since 01Aug) [R32]"),
-        ({"delayed": "2026-08-20 09:02"}, "INR not known, last 1.4 (02Jun); results delayed since 09:02 [R32]"),
-        ({"last": "2026-08-18 06:02"}, "INR not known, last 1.4 (02Jun); laboratory silent since 18Aug 06:02 [R32]"),
+        ({}, "no INR in 30 d, last 1.4 (02Jun), received as HEMOLYZED (19Aug) (laboratory feed heard 09:10) [R32]"),
+        (
+            {"since": "2026-08-01 07:00"},
+            "no recent INR received, last 1.4 (02Jun), received as HEMOLYZED (19Aug) (laboratory feed since 01Aug) [R32]",
+        ),
+        (
+            {"delayed": "2026-08-20 09:02"},
+            "INR not known, last 1.4 (02Jun), received as HEMOLYZED (19Aug); results delayed since 09:02 [R32]",
+        ),
+        (
+            {"last": "2026-08-18 06:02"},
+            "INR not known, last 1.4 (02Jun), received as HEMOLYZED (19Aug); laboratory silent since 18Aug 06:02 [R32]",
+        ),
     ],
 )
 def test_a_value_before_the_window_is_told(story, exams, heard, line) -> None:
@@ -56,7 +65,38 @@ def test_a_value_that_cannot_be_judged_is_no_value(story, exams) -> None:
     """HEMOLYZED is a result and no INR; an INR inside the limit is one (T10)."""
     clotted = [story.lab("inr", "HEMOLYZED", "2026-08-19 06:10"), story.lab("platelets", "210", "2026-08-19 06:10")]
     found = absent(story, exams.biopsy, facts=clotted, coverage=story.heard(), sex="M")
-    assert [short for _, short, _ in found] == ["!no INR 30 d"]
+    line = "no INR in 30 d, received as HEMOLYZED (19Aug) (laboratory feed heard 09:10) [R32]"
+    assert found == [("S", "!no INR 30 d", line)]
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        ({"concept": "", "value": "45000", "unit": "/uL"}, "45000 /uL"),  # a unit that is no unit of it
+        ({"concept": "platelets", "value": "45 to 60", "unit": "10*3/uL"}, "45 to 60 10*3/uL"),
+        ({"concept": "", "value": "45", "unit": "10*3/quux"}, "45 10*3/quux"),
+    ],
+)
+def test_what_came_and_is_not_understood_is_not_called_missing(story, exams, sent, words) -> None:
+    """It is told as it was sent, and not in the headline; a result of another name or of long ago changes nothing."""
+    code = {"code": "777-3", "system": "LN", "text": "Platelets"}
+    count = story.lab(sent["concept"], sent["value"], "2026-08-19 06:10", unit=sent["unit"], **code)
+    inr = story.lab("inr", "1.0", "2026-08-19 06:10")
+    found = absent(story, exams.biopsy, facts=[inr, count], coverage=story.heard(), sex="M")
+    assert found == [("I", "", f"platelets not judged, received as {words} (19Aug) [R32]")]
+    other = count._replace(concept="", code="718-7", text="Hemoglobin")
+    old = count._replace(observed=story.at("2026-06-01 06:10"))
+    for fact in (other, old):
+        stated = absent(story, exams.biopsy, facts=[inr, fact], coverage=story.heard(), sex="M")
+        assert [short for _, short, _ in stated] == ["!no platelets 30 d"]
+
+
+def test_a_pregnancy_test_in_other_words_is_not_called_missing(story, exams) -> None:
+    """`NOT POSITIVE` is no word of ours, and no reason to say that there was no test."""
+    test = story.lab("hcg_urine", "NOT POSITIVE", "2026-08-19 06:10")
+    told = absent(story, exams.ct, facts=[test], coverage=story.heard(), born="19950101")
+    assert ("I", "", "hCG not judged, received as NOT POSITIVE (19Aug) [R40]") in told
+    assert not [line for *_, line in told if "no hCG" in line]
 
 
 def test_hits_stand_before_what_is_missing(story, exams) -> None:
@@ -108,4 +148,4 @@ def test_an_older_positive_test_is_shown_instead(story, exams) -> None:
 def test_a_hidden_kind_is_never_missing(story, exams) -> None:
     """What the policy hides may exist: nothing is claimed about it."""
     hidden = type(story.policy)(hide={"kinds": ("lab",)})
-    assert absent(type(story)(story.rules, hidden), exams.biopsy, coverage=story.heard(), sex="M") == []
+    assert absent(type(story)(story.rules, hidden, story.concepts), exams.biopsy, coverage=story.heard(), sex="M") == []

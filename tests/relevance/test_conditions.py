@@ -22,7 +22,7 @@ SHOWN = {"render": {"line": "Lactate {value} ({when}); {limit}"}}
 def story_of(story, check: dict[str, Any]):
     """A story whose only rule has this check."""
     rules = parse_rule_files([{"rules": [{**RULE, "checks": [{**SHOWN, **check}]}]}])
-    return type(story)(rules, story.policy)
+    return type(story)(rules, story.policy, story.concepts)
 
 
 LACTATE = {"kinds": ["lab"], "concepts": ["lactate"]}

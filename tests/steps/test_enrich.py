@@ -12,6 +12,7 @@ import yaml
 from engine.errors import StepError, Unreadable
 from engine.hl7.message import Message
 from engine.order.exam import parse_exams
+from engine.patient.concept import parse_concepts
 from engine.patient.context import PatientContext
 from engine.patient.coverage import Coverage, Span
 from engine.patient.fact import Fact
@@ -161,7 +162,7 @@ def mappings() -> Mappings:
     profiles = ProfilesFile.model_validate(read((MAPPINGS / "profiles.yaml").read_text("utf-8"))).profiles
     return Mappings(
         tables={},
-        concepts=None,
+        concepts=parse_concepts(read((MAPPINGS / "concepts.yaml").read_text("utf-8"))),
         exams=parse_exams(read((MAPPINGS / "exams.yaml").read_text("utf-8"))),
         rules=parse_rule_files([read(file.read_text("utf-8")) for file in rules]),
         policy=Policy.model_validate(read((MAPPINGS / "policy.yaml").read_text("utf-8"))),

@@ -53,13 +53,18 @@ def run(*segments: str, step: StoreFacts = STEP, entry: int = 7) -> Draft:
     return draft
 
 
-def kept(draft: Draft) -> list[Fact]:
+def rows(draft: Draft) -> list[Fact]:
     return [fact for effect in draft.effects if isinstance(effect, effects.StoreFacts) for fact in effect.facts]
 
 
+def kept(draft: Draft) -> list[Fact]:
+    """The rows but whom the message names."""
+    return [fact for fact in rows(draft) if fact.kind != "person"]
+
+
 def facts(*segments: str, kind: str = "", entry: int = 7) -> list[Fact]:
-    found = kept(run(*segments, entry=entry))
-    return [fact for fact in found if not kind or fact.kind == kind]
+    draft = run(*segments, entry=entry)
+    return [fact for fact in rows(draft) if fact.kind == kind] if kind else kept(draft)
 
 
 def head(kind: str, sent: str = "20260820091203-0500") -> str:
@@ -214,6 +219,20 @@ class TestAdt:
     def test_what_takes_a_visit_back_is_no_news(self, event: str) -> None:
         """T29: its lists replace nothing."""
         assert run(head(f"ADT^{event}"), PID, PV1, "AL1|1|DA|^Latex").effects == ()
+
+
+class TestNames:
+    """Whom a message that registers nobody names (D13b)."""
+
+    def test_it_is_kept_beside_the_facts_until_it_changes(self) -> None:
+        """Family name, given name, birth date and sex, as a set of its listener; none without facts or a name."""
+        (effect,) = (one for one in run(ORU, PID, OBR, EGFR).effects if isinstance(one, effects.StoreFacts))
+        (person,) = (fact for fact in effect.facts if fact.kind == "person")
+        assert (person.text, person.value_text, person.code, person.flag) == ("DOE", "JANE", "19600101", "F")
+        assert effect.snapshots == (("person", person.source),)
+        assert not facts(ORU, PID, OBR, kind="person")
+        assert not facts(ORU, "PID|1||12345^^^HOSP^MR", OBR, EGFR, kind="person")
+        assert not facts(ADT, PID, PV1, EGFR, kind="person")
 
 
 class TestResults:
