@@ -9,11 +9,12 @@ from engine.channel.outcome import Outcome
 from engine.channel.outgoing import fits_all
 from engine.channel.run import run
 from engine.channel.site import Site
-from engine.hl7.datatypes import Dtm, number
+from engine.hl7.datatypes import number
 from engine.hl7.message import Message
 from engine.patient.concept import Concepts
 from engine.patient.context import PatientContext
 from engine.patient.coverage import Coverage, Span
+from engine.patient.extract import instant
 from engine.patient.fact import Fact
 from engine.patient.identity import Clusters, IdentityEvent, pick_identifier
 from engine.steps.draft import Identify, Origin, StoreFacts
@@ -71,9 +72,9 @@ def message_of(site: Site, given: Given) -> Message:
 def origin_of(site: Site, channel: Channel, message: Message, position: int, received: str = "") -> Origin:
     """Where the message came from: the channel's listener, at `received`, else at MSH-7."""
     identity = site.config.listeners[channel.from_].identity
-    time = Dtm.parse(received or message.get("MSH-7") or "", identity.zone)
+    time = instant(received or message.get("MSH-7") or "", identity.zone)
     rules = (identity.authority, identity.prefer, identity.strip_zeros, identity.zone)
-    return Origin(position, 1, channel.from_, time.instant if time else 0, *rules)
+    return Origin(position, 1, channel.from_, time, *rules)
 
 
 def patient_of(message: Message, origin: Origin) -> str:
@@ -89,9 +90,7 @@ def outcome_of(site: Site, channel: Channel, message: Message, known: World, giv
     patient = patient_of(message, origin)
     cluster = Clusters.of(known.events).cluster(patient) if patient else frozenset()
     heard = given.heard if given else {}
-    spans: dict[str, Span] = {
-        kind: Span(_instant(since, origin.zone), origin.received) for kind, since in heard.items()
-    }
+    spans: dict[str, Span] = {kind: Span(instant(since, origin.zone), origin.received) for kind, since in heard.items()}
     facts = [fact for fact in known.facts if fact.patient in cluster]
     context = PatientContext.of(cluster, facts, Coverage(spans)) if patient else None
     destinations = [site.config.destinations[name] for name in channel.to]
@@ -124,12 +123,12 @@ def _fact(one: GivenFact, concepts: Concepts, zone: str) -> Fact:
             return _measured(one, concepts, zone)
         case GivenMedication():
             fact = _coded("medication", one.medication, one, concepts)
-            status, ended = ("I" if one.until else "A"), _instant(one.until, zone)
-            return fact._replace(status=status, observed=_instant(one.since, zone), ended=ended)
+            status, ended = ("I" if one.until else "A"), instant(one.until or "", zone)
+            return fact._replace(status=status, observed=instant(one.since or "", zone), ended=ended)
         case GivenProblem():
-            return _coded("problem", one.problem, one, concepts)._replace(observed=_instant(one.observed, zone))
+            return _coded("problem", one.problem, one, concepts)._replace(observed=instant(one.observed or "", zone))
     fact = _coded("allergy", one.allergy, one, concepts)
-    return fact._replace(flag=one.severity, value_text=one.reaction, observed=_instant(one.observed, zone))
+    return fact._replace(flag=one.severity, value_text=one.reaction, observed=instant(one.observed or "", zone))
 
 
 def _coded(kind: str, text: str, one: GivenAllergy | GivenMedication | GivenProblem, concepts: Concepts) -> Fact:
@@ -154,10 +153,5 @@ def _measured(one: GivenConcept, concepts: Concepts, zone: str) -> Fact:
         reference=one.reference,
         flag=one.flag,
         status=one.status,
-        observed=_instant(one.observed, zone),
+        observed=instant(one.observed or "", zone),
     )
-
-
-def _instant(text: str | None, zone: str) -> int:
-    time = Dtm.parse(text, zone) if text else None
-    return time.instant if time else 0

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 from engine.patient.coverage import Coverage
-from engine.patient.fact import Demographics, Fact
+from engine.patient.fact import Demographics, Fact, seen
 
 __all__ = ["PatientContext", "retracts"]
 
@@ -184,7 +184,7 @@ def _standing(fact: Fact) -> tuple[int, int, int, int]:
 
 
 def _when(fact: Fact) -> tuple[int, int, int, int]:
-    return fact.observed or fact.received, fact.version, fact.entry, fact.ordinal
+    return seen(fact), fact.version, fact.entry, fact.ordinal
 
 
 def _demographics(rows: list[Fact]) -> Demographics | None:

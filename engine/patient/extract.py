@@ -11,7 +11,7 @@ from typing import NamedTuple
 from engine.hl7.datatypes import Dtm
 from engine.hl7.message import Message, Segment
 from engine.patient.concept import Concepts
-from engine.patient.fact import Fact
+from engine.patient.fact import MONTH, YEAR, Fact
 
 __all__ = [
     "Coded",
@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 _DAY = 86_400_000_000
+_COARSE = {"month": MONTH, "year": YEAR}
 _QUOTE = 300  # characters of a quote; a document is quoted by its sentences, later
 
 
@@ -143,11 +144,15 @@ def named(source: Source, kind: str, code: Coded) -> tuple[str, str]:
 
 @lru_cache(maxsize=8192)
 def instant(text: str, zone: str) -> int:
-    """The start of a DTM in UTC microseconds; 0 where it is empty, deleted or none."""
+    """The start of a DTM in UTC microseconds; 0 where it is empty, deleted or none.
+
+    Its last digit says where no day was sent (engine.patient.fact.MONTH and YEAR), since a feed that says `202103` never
+    said the first of March (T47).
+    """
     if not text or text == '""':
         return 0
     time = Dtm.parse(text, zone)
-    return time.instant if time is not None else 0
+    return time.instant // 10 * 10 + _COARSE.get(time.precision, 0) if time is not None else 0
 
 
 def sent(message: Message, zone: str, received: int) -> tuple[int, bool]:

@@ -12,6 +12,11 @@ BESIDE = frozenset(
 )  # kinds of rows that say nothing of the patient's state: no feed is heard of them
 
 
+MONTH, YEAR = 1, 2  # last digit of a time of which only the month or the year was sent; of all others it is 0
+_DAY = 86_400_000_000
+_RESULTS = frozenset({"lab", "vital", "document"})
+
+
 class Fact(NamedTuple):
     """One row of the fact table; the identity is (entry, run, ordinal, kind), so storing it again changes nothing.
 
@@ -37,7 +42,9 @@ class Fact(NamedTuple):
     flag: str  # abnormal flag as sent (OBX-8), severity for an allergy (AL1-4)
     status: str  # F C P R I S X D W ...; "" = F for kinds without a status; A/I/D for medication: active, stopped, discontinued
     certainty: str  # "" stated | none_known | refuted | family | possible
-    observed: int  # clinical time: OBX-14, else OBR-7..., AL1-6, onset, start of the medication
+    observed: (
+        int  # clinical time: OBX-14, else OBR-7..., AL1-6, onset, start of the medication; coarse ones: MONTH, YEAR
+    )
     ended: int  # end of the medication or problem
     version: int  # order of corrections: OBR-22, else MSH-7, else arrival
     received: int  # when the entry arrived
@@ -49,6 +56,16 @@ class Fact(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Fact({self.entry}:{self.run}:{self.ordinal}:{self.kind}, {self.path})"
+
+
+def in_future(fact: Fact) -> bool:
+    """Whether a result or report claims to be of more than a day after it arrived (T50)."""
+    return fact.observed > fact.received + _DAY and fact.kind in _RESULTS
+
+
+def seen(fact: Fact) -> int:
+    """Clinical time of a fact; when it arrived where the feed did not say or claims what cannot be."""
+    return fact.observed if fact.observed and not in_future(fact) else fact.received
 
 
 class Demographics(NamedTuple):

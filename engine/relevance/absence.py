@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from engine.patient.coverage import Span
 from engine.patient.fact import Fact
-from engine.relevance.case import Case, seen
-from engine.relevance.dates import clock, day
+from engine.relevance.case import Case
+from engine.relevance.dates import clock, dated, day
 from engine.relevance.durations import spoken
 from engine.relevance.phrases import ascii_only, bare
 
@@ -62,7 +62,7 @@ def absence_line(case: Case, name: str, window: int, said: Heard) -> str:
     if said.unread and said.may_tell:
         return f"{name} not judged, received as {_as_sent(said.unread, case)}"
     feed = FEEDS.get(said.kind, said.kind)
-    last = f", last {said.last.value_text} ({day(seen(said.last), case)})" if said.last else ""
+    last = f", last {said.last.value_text} ({dated(said.last, case)})" if said.last else ""
     last += f", received as {_as_sent(said.unread, case)}" if said.unread else ""
     if said.covers:
         return f"no {name} in {spoken(window)}{last} ({feed} feed heard {clock(said.span.last, case)})"
@@ -75,4 +75,4 @@ def absence_line(case: Case, name: str, window: int, said: Heard) -> str:
 
 def _as_sent(fact: Fact, case: Case) -> str:
     words = ascii_only(bare(f"{fact.value_text} {fact.unit}"))
-    return f"{words[:_LONGEST_VALUE]} ({day(seen(fact), case)})"
+    return f"{words[:_LONGEST_VALUE]} ({dated(fact, case)})"

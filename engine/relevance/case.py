@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from engine.order.order import Exam
 from engine.patient.concept_measures import folded_unit
 from engine.patient.context import PatientContext
-from engine.patient.fact import Fact
+from engine.patient.fact import Fact, seen
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_STATED = frozenset({"refuted", "family", "none_known"})  # never shown as present (rules.md 3.4, suppress)
@@ -130,7 +130,7 @@ class Case:
         return max((fact for fact in found if fact.value_text), key=seen, default=None)
 
     def within(self, fact: Fact, window: int) -> bool:
-        """Whether the fact was seen in the window before the exam; what claims to be later counts as now (T50)."""
+        """Whether the fact was seen in the window before the exam."""
         return window == 0 or seen(fact) >= self.anchor - window
 
     def _sort_out(self, facts: Sequence[Fact], concepts: frozenset[str]) -> None:
@@ -144,11 +144,6 @@ class Case:
                 self._unnamed.append(fact)
             elif fact.concept in concepts and not self._hides(fact):
                 self.by_concept.setdefault(fact.concept, []).append(fact)
-
-
-def seen(fact: Fact) -> int:
-    """Clinical time of a fact, or when it arrived where the feed did not say."""
-    return fact.observed or fact.received
 
 
 def ended(fact: Fact, at: int) -> bool:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from engine.patient.concept_measures import folded_unit
-from engine.patient.fact import Fact
+from engine.patient.fact import Fact, seen
 from engine.relevance.allergy import reactions, severity
-from engine.relevance.case import Case, Hit, ended, seen
+from engine.relevance.case import Case, Hit, ended
 from engine.relevance.compiled import Check
 from engine.relevance.durations import spoken
 

@@ -2,25 +2,30 @@
 
 from datetime import datetime
 
+from engine.patient.fact import YEAR, Fact, in_future, seen
 from engine.relevance.case import Case, local
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_TO_THE_DAY = frozenset({"lab", "vital"})  # a day and time are always sent for these
 
 
-def day(at: int, case: Case, kind: str = "lab") -> str:
-    """`19Aug` or `19Aug2025`; for kinds sent as a mere year or month no day that nobody said."""
-    when = local(at, case.zone)
-    if kind not in _TO_THE_DAY and _midnight(when) and when.day == 1:
-        return str(when.year) if when.month == 1 else f"{_MONTHS[when.month - 1]}{when.year}"
+def day(at: int, case: Case) -> str:
+    """`19Aug` or `19Aug2025`; `Aug2025` or `2025` where no day was sent (T47)."""
+    when, coarse = local(at, case.zone), at % 10
+    if coarse:
+        return str(when.year) if coarse == YEAR else f"{_MONTHS[when.month - 1]}{when.year}"
     text = f"{when.day:02d}{_MONTHS[when.month - 1]}"
     return text if when.year == case.year else f"{text}{when.year}"
 
 
-def moment(at: int, case: Case, kind: str = "lab") -> str:
+def moment(at: int, case: Case) -> str:
     """`19Aug 06:10`; the day alone where the time is midnight, as a date without a time is."""
     when = local(at, case.zone)
-    return day(at, case, kind) if _midnight(when) else f"{day(at, case, kind)} {when:%H:%M}"
+    return day(at, case) if _midnight(when) else f"{day(at, case)} {when:%H:%M}"
+
+
+def dated(fact: Fact, case: Case) -> str:
+    """The day of a fact; `19Aug2027?` where a result claims to be of the future (T50)."""
+    return f"{day(fact.observed, case)}?" if in_future(fact) else day(seen(fact), case)
 
 
 def clock(at: int, case: Case) -> str:
@@ -42,14 +47,18 @@ def full(at: int, case: Case) -> str:
 
 
 def iso(at: int, case: Case) -> str:
-    """`2026-08-19 06:10`, for people who trace a line."""
+    """`2026-08-19 06:10`, for people who trace a line; `2026-08` or `2026` where no more was sent."""
     when = local(at, case.zone)
+    if at % 10:
+        return f"{when:%Y}" if at % 10 == YEAR else f"{when:%Y-%m}"
     return f"{when:%Y-%m-%d}" if _midnight(when) else f"{when:%Y-%m-%d %H:%M}"
 
 
 def dtm(at: int, case: Case) -> str:
-    """HL7 DTM in the listener's zone: `20260818`, or `20260819061000` where a time is known."""
+    """HL7 DTM in the listener's zone, as exact as it was sent: `2026`, `202608`, `20260818`, `20260819061000`."""
     when = local(at, case.zone)
+    if at % 10:
+        return f"{when:%Y}" if at % 10 == YEAR else f"{when:%Y%m}"
     return f"{when:%Y%m%d}" if _midnight(when) else f"{when:%Y%m%d%H%M%S}"
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from engine.errors import StepError
-from engine.patient.fact import Fact
+from engine.patient.fact import Fact, seen
 from engine.relevance.absence import Heard, Silence, heard
-from engine.relevance.case import Case, Hit, seen
+from engine.relevance.case import Case, Hit
 from engine.relevance.compiled import Check, ExamMatch, Missing, Rule, RuleSet, unknown_kind
 from engine.relevance.conditions import Active, Positive, Present
 

@@ -3,11 +3,11 @@
 import unicodedata
 from collections.abc import Callable, Mapping
 
-from engine.patient.fact import Fact
+from engine.patient.fact import Fact, in_future, seen
 from engine.relevance.allergy import reactions, severity
-from engine.relevance.case import Case, Hit, seen
+from engine.relevance.case import Case, Hit
 from engine.relevance.compiled import Check
-from engine.relevance.dates import day, moment, year
+from engine.relevance.dates import dated, day, moment, year
 from engine.relevance.durations import spoken
 
 _STATUS = {
@@ -81,11 +81,13 @@ def _status(_case: Case, _check: Check, hit: Hit) -> str:
 
 
 def _day(case: Case, _check: Check, hit: Hit) -> str:
-    return day(seen(hit.fact), case, hit.fact.kind)
+    return dated(hit.fact, case)
 
 
 def _when(case: Case, _check: Check, hit: Hit) -> str:
-    return moment(seen(hit.fact), case, hit.fact.kind) if hit.fact.observed else "date not sent"
+    if not hit.fact.observed:
+        return "date not sent"
+    return f"{dated(hit.fact, case)} date in the future" if in_future(hit.fact) else moment(seen(hit.fact), case)
 
 
 def _year(case: Case, _check: Check, hit: Hit) -> str:
@@ -100,7 +102,7 @@ def _trend(case: Case, _check: Check, hit: Hit) -> str:
     before = past.value or 0.0
     change = hit.fact.value - before
     direction = "stable" if abs(change) < _STABLE * abs(before) else "falling" if change < 0 else "rising"
-    return f"; {bare(past.value_text)} on {day(seen(past), case)}; {direction}"
+    return f"; {bare(past.value_text)} on {dated(past, case)}; {direction}"
 
 
 def _stale(_case: Case, check: Check, hit: Hit) -> str:
@@ -113,7 +115,7 @@ def _formula(_case: Case, _check: Check, hit: Hit) -> str:
 
 def _values(case: Case, _check: Check, hit: Hit) -> str:
     last = [hit.fact, *hit.series[:2]][::-1]
-    return ", ".join(f"{bare(fact.value_text)} ({day(seen(fact), case)})" for fact in last)
+    return ", ".join(f"{bare(fact.value_text)} ({dated(fact, case)})" for fact in last)
 
 
 def _name(_case: Case, check: Check, hit: Hit) -> str:
@@ -140,8 +142,8 @@ def _reactions(_case: Case, _check: Check, hit: Hit) -> str:
 def _use(case: Case, _check: Check, hit: Hit) -> str:
     fact = hit.fact
     if fact.ended and fact.ended <= case.anchor:
-        return f"until {day(fact.ended, case, fact.kind)}"
-    return f"active since {day(fact.observed, case, fact.kind)}" if fact.observed else "active"
+        return f"until {day(fact.ended, case)}"
+    return f"active since {day(fact.observed, case)}" if fact.observed else "active"
 
 
 def _certainty(_case: Case, _check: Check, hit: Hit) -> str:
@@ -168,7 +170,7 @@ def _reason(case: Case, check: Check, hit: Hit) -> str:
     if hit.reason is None:
         return ""
     fact = hit.reason
-    date = f" ({day(fact.observed, case, fact.kind)})" if fact.observed else ""
+    date = f" ({day(fact.observed, case)})" if fact.observed else ""
     return f"{fact.concept.replace('_', ' ')}{_code(case, check, Hit(fact))}{date}"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from engine.relevance.absence import absence_line
-from engine.relevance.case import Case, seen
+from engine.relevance.case import Case
 from engine.relevance.dates import clock, full, iso
 from engine.relevance.durations import EVER, spoken
 from engine.relevance.evaluate import Finding
@@ -83,7 +83,7 @@ def origin(finding: Finding, case: Case) -> str:
         return ""
     fact = finding.hit.fact
     word = status(fact)
-    observed = f", observed {iso(seen(fact), case)}" if fact.observed else ""
+    observed = f", observed {iso(fact.observed, case)}" if fact.observed else ""
     return f"{fact.source} entry {fact.entry} {fact.path}{f', {word}' if word else ''}{observed}"
 
 

@@ -2,6 +2,10 @@
 
 import pytest
 
+from engine.patient.extract import instant
+
+ZONE = "America/Chicago"
+
 
 def test_duplicates_are_one_finding_with_the_worst_severity(story, exams) -> None:
     """Three spellings of one allergy are one line that lists the others (T31)."""
@@ -77,7 +81,7 @@ def test_a_positive_row_wins_over_no_known_allergies(story, exams) -> None:
 )
 def test_iodine_and_seafood_are_apart(story, exams, concept, severity, words) -> None:
     """Iodine alone may mean contrast; povidone and seafood do not and are demoted (rules.md 3.0.9, T33)."""
-    fact = story.fact("allergy", concept, text=concept, observed=story.at("2020-01-01"), path="AL1[1]-3", source="adt")
+    fact = story.fact("allergy", concept, text=concept, observed=instant("2020", ZONE), path="AL1[1]-3", source="adt")
     (item,) = story.items(exams.ct, [fact])
     assert item.finding.rule.id == "R08"
     assert item.finding.severity == severity

@@ -4,11 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.relevance.dates import day, dtm, moment
+from engine.patient.extract import instant
+from engine.relevance.dates import day, dtm, iso, moment
 from engine.relevance.ownwords import cut_at_word, is_own_note, join_relevant, split_relevant
 from engine.relevance.phrases import ascii_only, bare
 from engine.relevance.synopsis import headline, note
 from engine.relevance.templates import refused_words
+
+ZONE = "America/Chicago"
 
 
 def many(story):
@@ -104,12 +107,40 @@ def test_dates_have_the_year_when_it_is_not_the_exams(story, exams) -> None:
     case = story.case
     assert day(story.at("2026-08-19 06:10"), case) == "19Aug"
     assert day(story.at("2025-08-19 06:10"), case) == "19Aug2025"
-    assert day(story.at("2016-01-01"), case, "problem") == "2016"
-    assert day(story.at("2016-03-01"), case, "problem") == "Mar2016"
-    assert day(story.at("2026-03-01"), case, "lab") == "01Mar"
+    assert day(story.at("2026-03-01"), case) == "01Mar"
+    assert day(story.at("2016-01-01"), case) == "01Jan2016"
     assert moment(story.at("2026-08-19"), case) == "19Aug"
     assert dtm(story.at("2026-08-19"), case) == "20260819"
     assert dtm(story.at("2026-08-19 06:10"), case) == "20260819061000"
+
+
+@pytest.mark.parametrize(
+    ("sent", "written"),
+    [
+        ("2026", ("2026", "2026", "2026")),
+        ("202608", ("Aug2026", "2026-08", "202608")),
+        ("20260801", ("01Aug", "2026-08-01", "20260801")),
+        ("20160101", ("01Jan2016", "2016-01-01", "20160101")),
+        ("202608010000", ("01Aug", "2026-08-01", "20260801")),
+        ("20260801061012.3456", ("01Aug 06:10", "2026-08-01 06:10", "20260801061012")),
+    ],
+)
+def test_no_day_is_shown_that_nobody_said(story, exams, sent, written) -> None:
+    """A time is shown, and sent on, as exact as it came (T47)."""
+    story.items(exams.ct, [])
+    at = instant(sent, ZONE)
+    assert (moment(at, story.case), iso(at, story.case), dtm(at, story.case)) == written
+
+
+def test_a_result_of_the_future_says_so_and_stands_as_of_its_arrival(story, exams) -> None:
+    """A year too many must not stand above every result of that year (T50)."""
+    ahead = story.egfr("24", "2027-08-19 06:10")
+    (item,) = [one for one in story.items(exams.ct, [ahead]) if one.finding.rule.id == "R01"]
+    assert item.short == "!eGFR 24 (19Aug2027?)"
+    assert "(19Aug2027? date in the future; final" in item.line
+    newer = story.egfr("25", "2026-08-19 08:10", received=story.at("2026-08-19 08:20"))
+    (item,) = [one for one in story.items(exams.ct, [ahead, newer]) if one.finding.rule.id == "R01"]
+    assert item.short == "!eGFR 25 (19Aug)"
 
 
 @given(st.text())
