@@ -26,6 +26,21 @@ def person(source: Source, pid: Segment) -> Extracted:
     return Extracted([fact], [("person", source.listener)], []) if fact is not None else Extracted([], [], [])
 
 
+def vip(source: Source, pv1: Segment | None) -> Extracted:
+    """The VIP indicator (PV1-16) of the newest registration that sends one; `""` takes it back (D23)."""
+    value = pv1.get(16, 1) if pv1 is not None else None
+    if pv1 is None or not value or not value.strip():
+        return Extracted([], [], [])
+    fact = Fact._make(
+        (
+            *(*source[:3], pv1.index * 100),
+            *("vip", "", "", "", "", None, "", value.strip(), "", "", "", "", ""),
+            *(0, 0, source.sent, source.received, "", "vip", "PV1-16", source.listener, ""),
+        )
+    )
+    return Extracted([fact], [("vip", "")], [])
+
+
 def _named(source: Source, pid: Segment, kind: str) -> Fact | None:
     places = [_kept(pid, field, component) for field, component in ((5, 1), (5, 2), (7, 1), (8, 1))]
     if not any(places):

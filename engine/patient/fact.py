@@ -27,7 +27,9 @@ class Fact(NamedTuple):
     entry: int  # journal position of the message
     run: int  # 1, or 2, 3... when reprocessed
     ordinal: int  # running number inside the message: segment index * 100 + repetition
-    kind: str  # demographics person allergy problem lab vital medication document procedure device pregnancy snapshot
+    kind: (
+        str  # demographics person vip allergy problem lab vital medication document procedure device pregnancy snapshot
+    )
     concept: (
         str  # canonical name (`egfr`, `iodinated_contrast`, `metformin`), or "" when the site's concepts do not know it
     )

@@ -13,7 +13,7 @@ from engine.patient.fact import Demographics, Fact
 from engine.patient.identity import said
 
 _NEVER = 2**63  # after every entry
-_REGISTERED = frozenset({"demographics", "allergy", "problem"})  # what only registrations (ADT) bring
+_REGISTERED = frozenset({"demographics", "vip", "allergy", "problem"})  # what only registrations (ADT) bring
 _REUSED = "this number was somebody else's before; what was known then is left out of the order"
 _MISNAMED = "messages under this number name somebody else; what they say is left out of the order"
 

@@ -58,17 +58,18 @@ class Known(NamedTuple):
     from_age: int
 
     def holds(self, case: Case) -> bool:
-        return self.fact(case) is not None
+        """Whether it is sure: what is only possible silences nothing."""
+        return self.fact(case, sure=True) is not None
 
-    def fact(self, case: Case) -> Fact | None:
-        """The newest such Fact, or None."""
+    def fact(self, case: Case, *, sure: bool = False) -> Fact | None:
+        """The newest such Fact, or None; with `sure` one that is not merely possible."""
         if any(concept in case.by_concept for concept in self.without) or (
             self.from_age and (case.age is None or case.age < self.from_age)
         ):
             return None
         for concept in self.concepts:
             for fact in case.by_concept.get(concept, ()):
-                if not (self.active and ended(fact, case.anchor)):
+                if not (self.active and ended(fact, case.anchor)) and not (sure and fact.certainty == "possible"):
                     return fact
         return None
 

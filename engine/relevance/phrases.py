@@ -19,6 +19,7 @@ _STATUS = {
     "I": "pending",
     "U": "final",
 }
+NOT_FINAL = frozenset({"preliminary", "not verified", "partial", "pending"})
 _MEASURES = frozenset({"lab", "vital"})
 _DELIMITERS = str.maketrans({"|": "/", "^": " ", "~": ",", "\\": "/", "&": "+", "\r": " ", "\n": ";", "\t": " "})
 _UNIT = str.maketrans("", "", "{}[]_")

@@ -1,7 +1,7 @@
 """What is never written into an order: confidential kinds and codes, and orders that are not enriched at all (D23, T49)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -52,17 +52,25 @@ class Policy(_Model):
     hide: Hide = Hide()
     silent_after: Mapping[str, Length] = {}  # kind -> how long its feed may be silent before absence is not claimed
 
-    def withholds(self, processing: str, vip: str, confidentiality: str) -> str:
-        """Why the order leaves as it came, as a fixed sentence; "" = it may be enriched."""
+    def withholds(self, processing: str, vip: Iterable[str], confidentiality: str) -> str:
+        """Why the order leaves as it came, as a fixed sentence; "" = it may be enriched.
+
+        `vip` is PV1-16 of the order and of what is known of its patient.
+        """
         rules = self.withhold
         if processing in rules.processing:
             return "MSH-11 marks a test or training message"
-        listed = vip in rules.vip_listed if rules.vip == "listed" else vip not in ("", '""', *rules.vip_except)
-        if rules.vip != "never" and listed:
+        if any(map(self._is_vip, vip)):
             return "PV1-16 marks a person whose facts are withheld"
         if confidentiality and confidentiality in rules.confidential:
             return "ORC-28 marks a confidential order"
         return ""
+
+    def _is_vip(self, value: str) -> bool:
+        rules = self.withhold
+        if rules.vip == "never":
+            return False
+        return value in rules.vip_listed if rules.vip == "listed" else value not in ("", '""', *rules.vip_except)
 
     def hides(self, fact: Fact) -> bool:
         """Whether the site keeps this fact off the worklist."""

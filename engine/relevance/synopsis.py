@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from engine.patient.fact import Fact
 from engine.relevance.absence import absence_line
 from engine.relevance.case import Case
 from engine.relevance.dates import clock, full, iso
 from engine.relevance.durations import EVER, spoken
 from engine.relevance.evaluate import Finding
-from engine.relevance.phrases import Phrases, ascii_only, bare, status, where
+from engine.relevance.phrases import NOT_FINAL, Phrases, ascii_only, bare, status, where
 
 NOTE_MARK = "EMR CONTEXT"  # what our NTE begins with (D13c)
 _TIERS = {"S": "SAFETY", "I": "INTERPRETATION", "C": "CONTEXT"}
@@ -92,9 +93,16 @@ def _item(finding: Finding, case: Case) -> Item:
     if finding.hit is None:
         return _absent(finding, case)
     words = Phrases(case, check, finding.hit)
-    short = ascii_only(check.h64.render(words)) if check.h64 else ""
+    short = _qualified(ascii_only(check.h64.render(words)), finding.hit.fact) if check.h64 else ""
     line = f"{check.line.render(words)} [{where(finding.hit.fact)}, {finding.rule.id}]"
     return Item(finding, short, line)
+
+
+def _qualified(short: str, fact: Fact) -> str:
+    """The words for the headline with what keeps them from being certain: a mere possibility, a result that is not final."""
+    if fact.certainty == "possible":
+        short = f"{short[:1]}poss. {short[1:]}" if short.startswith("!") else f"poss. {short}"
+    return f"{short} prelim" if status(fact) in NOT_FINAL else short
 
 
 def _absent(finding: Finding, case: Case) -> Item:

@@ -119,18 +119,18 @@ carriers:
             return draft._replace(enrichment="off")
         if draft.context is None:
             raise StepError("enrich", "", "the channel runs without the patient's context")
-        reason = _withheld(draft.message, mappings)
+        person, context = demographics(draft.message.first("PID")), draft.context
+        context, left_out = only_own(person, context)
+        reason = _withheld(draft.message, context, mappings)
         if reason:
             return draft._replace(enrichment="withheld", flags=(*draft.flags, f"enrichment_withheld: {reason}"))
         message = without_own_notes(draft.message)
         groups = [group for group in order_groups(message) if _enrichable(group, mappings)]
         if not groups:
             return draft._replace(enrichment="nothing")
-        person, context = demographics(message.first("PID")), draft.context
-        doubt = _doubt(message, person, context)
+        doubt = _doubt(message, person, draft.context)
         if doubt:
             return draft._replace(enrichment="doubt", alerts=(*draft.alerts, Alert("identity_in_doubt", doubt)))
-        context, left_out = only_own(person, context)
         if left_out:
             draft = draft._replace(alerts=(*draft.alerts, Alert("identity_in_doubt", left_out)))
         return self._enriched(draft, message, groups, context, mappings)
@@ -164,11 +164,12 @@ def _doubt(message: Message, person: Demographics, context: PatientContext) -> s
     return ""
 
 
-def _withheld(message: Message, mappings: Mappings) -> str:
+def _withheld(message: Message, context: PatientContext, mappings: Mappings) -> str:
     """Why the policy leaves the order as it came (D23); "" = it may be enriched."""
+    vip = [message.get("PV1-16") or "", *(fact.value_text for fact in context.current("vip"))]
     order = message.first("ORC")
     confidential = (order.get(28, 1) if order else None) or ""
-    return mappings.policy.withholds(message.get("MSH-11.1") or "", message.get("PV1-16") or "", confidential)
+    return mappings.policy.withholds(message.get("MSH-11.1") or "", vip, confidential)
 
 
 def _enrichable(group: OrderGroup, mappings: Mappings) -> bool:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from engine.errors import StepError
 from engine.hl7.message import Message, Segment
 from engine.patient.extract import Extracted, Person, Source, persons, said, sent
-from engine.patient.extract_adt import allergies, demographics, diagnoses
+from engine.patient.extract_adt import allergies, demographics, diagnoses, vip
 from engine.patient.extract_adt import person as whom
 from engine.patient.extract_documents import document, is_own_line, report, split
 from engine.patient.extract_medications import medications
@@ -79,7 +79,7 @@ kinds: [allergy, problem]          # all kinds where nothing is written
             noted.append("time_in_future MSH-7")
         extracted = list(_extracted(message, source, person))
         noted += [flag for part in extracted for flag in part.flags]
-        wanted = self.kinds
+        wanted = (*self.kinds, "vip")  # confidentiality is kept whatever else is
         facts = [fact for part in extracted for fact in part.facts if _kind(fact) in wanted]
         sets = tuple(one for part in extracted for one in part.snapshots if one[0] in wanted)
         if facts:
@@ -138,6 +138,7 @@ def _extracted(message: Message, source: Source, person: Person) -> Iterator[Ext
         if event in _TAKING_BACK:
             return
         yield demographics(source, person.pid)
+        yield vip(source, next((segment for segment in segments if segment.name == "PV1"), None))
         yield allergies(source, [segment for segment in segments if segment.name == "AL1"])
         yield diagnoses(source, [segment for segment in segments if segment.name == "DG1"])
         yield from _results(message, source, segments)

@@ -492,6 +492,26 @@ def test_a_result_under_the_name_of_somebody_else_is_not_shown(bench: Bench, reg
     assert second.enrichment == "done"
 
 
+def test_a_person_that_a_registration_marks_is_withheld(bench: Bench) -> None:
+    """PV1-16 of the ADT counts for an order that does not repeat it, until an ADT takes it back (D23)."""
+    (pv1,) = [line for line in ADT.split(b"\r") if line.startswith(b"PV1")]
+
+    def registered(vip: bytes, number: bytes) -> tuple[str, bytes]:
+        fields = [*pv1.split(b"|"), *[b""] * 20]
+        fields[16] = vip
+        return "adt", ADT.replace(pv1, b"|".join(fields)).replace(b"SYN0001", b"SYN" + number)
+
+    def order(number: bytes) -> tuple[str, bytes]:
+        return "ris", ORM.replace(b"SYN0006", b"SYN" + number)
+
+    bench.receive(("lab", ORU24), registered(b"VIP", b"0401"), registered(b"", b"0402"), order(b"0403"))
+    bench.receive(registered(b'""', b"0404"), order(b"0405"))
+    rows = [one.row for one in bench.process().done if one.row.channel == "orders_to_pacs"]
+    assert [row.enrichment for row in rows] == ["withheld", "done"]
+    assert b"eGFR" not in bench.sent()[0]
+    assert b"eGFR 24" in bench.sent()[1]
+
+
 def test_an_accession_of_another_patient_fails_and_is_never_enriched(bench: Bench) -> None:
     """Engine rules, end of section 1; in one batch and across batches, and the first order stays."""
     foreign = ORM.replace(b"12345", b"99999").replace(b"SYN0006", b"SYN0106")

@@ -143,6 +143,17 @@ def test_a_result_of_the_future_says_so_and_stands_as_of_its_arrival(story, exam
     assert item.short == "!eGFR 25 (19Aug)"
 
 
+def test_the_headline_says_what_is_not_certain(story, exams) -> None:
+    """A result that is not final, and a diagnosis that is only possible, are marked where 64 characters are all one sees."""
+    facts = [story.egfr("24", status="P"), story.problem("dialysis", certainty="possible")]
+    shorts = {item.finding.rule.id: item.short for item in story.items(exams.ct, facts)}
+    assert shorts["R01"] == "!eGFR 24 (19Aug) prelim"
+    assert shorts["R05"] == "!poss. dialysis"
+    assert "R01" not in story.rules_of(exams.ct, [facts[0], story.problem("dialysis")])  # the control: certain dialysis
+    (final,) = (item.short for item in story.items(exams.ct, [story.egfr("24")]) if item.finding.rule.id == "R01")
+    assert final == "!eGFR 24 (19Aug)"
+
+
 @given(st.text())
 @settings(max_examples=200)
 def test_bare_text_holds_nothing_that_travels_as_an_escape(text) -> None:
