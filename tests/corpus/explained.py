@@ -80,7 +80,7 @@ UNREAD = {
 
 ENRICHED = {
     "no imaging": "laboratory, pharmacy and newborn screening orders, which the corpus sends as ORM: forwarded, not tracked",
-    "withheld": "MSH-11 marks a test, and no fact of a patient goes into one (D23)",
+    "withheld": "MSH-11 marks a test, or PV1-16 of the order or of a registration a person whose facts are withheld (D23)",
     "over": "cancelled or completed: nobody will look at it before the exam",
     "nobody known": "nothing was stored of its patient before it came",
     "nothing that a rule asks for": "plain films and exams without contrast; and no laboratory of that authority was ever "

@@ -35,7 +35,7 @@ _FLAGS = {
     "local_type": r"local_type",
     "refused": r"refused_\w+",
     "unmapped": r"unmapped \S+ \S+",
-    "enrichment_withheld": r"enrichment_withheld: MSH-11 marks a test or training message",
+    "enrichment_withheld": r"enrichment_withheld: (?:MSH-11 marks a test or training message|PV1-16 marks a person whose facts are withheld)",
     "document_not_read": r"document_not_read \S+",
     "time_in_future": r"time_in_future \S+",
 }
