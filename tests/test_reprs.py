@@ -52,6 +52,7 @@ CANARIES = {
     b"eGFR CKD-EPI 2021": b"eGFR CNRYNAME",
 }
 SAFE = {("MSH", 3), ("MSH", 4), ("MSH", 10)}  # what a log may show of a message is MSH-10 alone (C12)
+VIP = ("PV1", 16)  # of somebody else: it would withhold the patient's story
 CANARY = re.compile("CNRY[A-Z0-9]+")
 ENOUGH = 400  # objects of one type
 
@@ -90,8 +91,10 @@ def messages() -> Iterator[tuple[str, bytes]]:
         whole = Message.parse(raw)
         for segment in whole.segments:
             for field in range(3 if segment.name == "MSH" else 1, len(segment.fields) + 2):
-                if (segment.name, field) not in SAFE:
-                    yield listener, whole.with_value(f"{segment.name}-{field}", "CNRYFIELD").to_er7()
+                place = (segment.name, field)
+                if place not in SAFE:
+                    marked = whole.with_value(f"{segment.name}-{field}", "CNRYFIELD")
+                    yield listener, (marked.with_value("PID-3", "CNRYVIP") if place == VIP else marked).to_er7()
 
 
 def received() -> list[Received]:

@@ -28,7 +28,7 @@ ORC|NW|P1^EMR|F1^RIS||SC||^^^20260820090000-0500^^R||20260820085500
 OBR|1|P1^EMR|F1^RIS|CTAPW^CT ABD PELVIS W IV CONTRAST^L|||||||||!eGFR 24 (19Aug); !CT-contrast rxn SEVERE 2021; metformin <EMR>|||||ACC1|RP1|SPS1||||CT|||||||R10.9^Abdominal pain^I10
 NTE|1||EMR CONTEXT 20Aug2026 09:00. SAFETY: eGFR 24 mL/min/1.73m2 (19Aug 06:10; final; 31 on 30Jul; falling); below 30 \
 [lab OBX, R01]. Iodinated contrast: severe reaction 12Mar2021 (hives, hypotension) [adt AL1, R07]. Metformin active since \
-Aug2026, with eGFR below 30 or AKI [pharmacy RXE, R06]. CONTEXT: Weight 82 kg (18Aug; final) [lab OBX, R88]. 4 findings \
+01Aug, with eGFR below 30 or AKI [pharmacy RXE, R06]. CONTEXT: Weight 82 kg (18Aug; final) [lab OBX, R88]. 4 findings \
 shown, 3 safety.
 OBX|1|NM|29463-7^BODY WEIGHT^LN||82|kg|||||F|||20260818
 OBX|2|NM|98979-8^eGFR CKD-EPI 2021^LN||24|mL/min/{{1.73_m2}}|>=60|LL|||F|||20260819061000
