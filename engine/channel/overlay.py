@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from hashlib import sha256
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from engine.channel.contexts import Patients
@@ -19,7 +20,7 @@ Snapshot = tuple[str, str, str]  # (patient, kind, scope)
 
 # where a fact stands and when it came; the rest of it is its content
 _PLACE = frozenset(("entry", "run", "ordinal", "version", "received", "path", "source"))
-_CONTENT = tuple(n for n, name in enumerate(Fact._fields) if name not in _PLACE)
+_content = itemgetter(*(n for n, name in enumerate(Fact._fields) if name not in _PLACE))
 
 
 class Overlay:
@@ -97,4 +98,4 @@ def _belongs(fact: Fact, kind: str, scope: str) -> bool:
 
 
 def _digest(facts: Iterable[Fact]) -> bytes:
-    return sha256(repr([[fact[n] for n in _CONTENT] for fact in facts]).encode("utf-8", "surrogatepass")).digest()
+    return sha256(repr(list(map(_content, facts))).encode("utf-8", "surrogatepass")).digest()

@@ -71,8 +71,10 @@ class Message:
         try:
             return self._first[name]
         except KeyError:
-            segment = self._first[name] = _find(self, name)
-            return segment
+            split = self._segments
+            named = (segment for segment in split or () if segment.name == name)
+            found = self._first[name] = _find(self, name) if split is None else next(named, None)
+            return found
 
     def get(self, path: str | Path) -> str | None:
         """The text of a place: None where it is absent, "" where it is empty, DELETE where it says delete.

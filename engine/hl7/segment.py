@@ -92,16 +92,24 @@ class Segment:
         fields = self._fields or self.fields
         if field >= len(fields):
             return None
-        raw: bytes | None = fields[field]
+        here = fields[field]
+        if field and here.isalnum():  # ASCII letters and digits: no separator, no escape, one part
+            return here.decode("ascii") if component < 2 and subcomponent < 2 and repetition < 2 else None
+        raw: bytes | None = here
         if field == 0:
             raw = self.raw
         elif field < 3 and self.name == "MSH":
-            return fields[field].decode("ascii") if component < 2 and subcomponent < 2 and repetition < 2 else None
+            return here.decode("ascii") if component < 2 and subcomponent < 2 and repetition < 2 else None
+        elif component == 1 and not subcomponent and repetition < 2:  # most of what is asked for
+            marks = self.delimiters
+            raw = here.partition(marks.repetition_byte)[0].partition(marks.component_byte)[0]
         elif component or repetition:
-            raw = repetition_of(fields[field], self.delimiters, repetition)
+            raw = repetition_of(here, self.delimiters, repetition)
             raw = None if raw is None else part_of(raw, self.delimiters, component, subcomponent)
         if raw is None:
             return None
+        if raw.isalnum():  # ASCII, without an escape
+            return raw.decode("ascii")
         return decoded(raw, self.delimiters, self.charset, self.name, field)
 
     def repetitions(self, field: int) -> list[Repetition]:

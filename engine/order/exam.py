@@ -24,7 +24,7 @@ _CACHE = 16_384  # spellings of one site
 class ExamTable:
     """The site's exams; made by `parse_exams`."""
 
-    __slots__ = ("_loinc", "_modalities", "_rows", "_text", "exam_of", "words")
+    __slots__ = ("_loinc", "_modalities", "_rows", "_text", "exam_of", "known", "words")
 
     def __init__(self, file: ExamsModel, rows: Iterable[ExamRow]) -> None:
         self.words = file.words  # what an exam can be, by slot
@@ -32,6 +32,7 @@ class ExamTable:
         self._loinc = dict(file.loinc)
         self._modalities = dict(file.obr24)
         self._text = ExamText(file)
+        self.known: dict[tuple[object, ...], Exam] = {}  # by what an OBR holds where an exam is named
         self.exam_of = lru_cache(_CACHE)(self._exam_of)
 
     def __repr__(self) -> str:
@@ -61,6 +62,16 @@ class ExamTable:
 
 def classify(obr: Segment, exams: ExamTable, modality: str = "") -> Exam:
     """The exam of an OBR; `modality` (IPC-5 of an OMI^O23) stands in where OBR-24 is empty. Unknown: `UNKNOWN`."""
+    fields = obr.raw_field(4), obr.raw_field(44), obr.raw_field(24), modality, obr.charset, obr.delimiters
+    exam = exams.known.get(fields)
+    if exam is None:
+        exam = _classified(obr, exams, modality)
+        if len(exams.known) < _CACHE:
+            exams.known[fields] = exam
+    return exam
+
+
+def _classified(obr: Segment, exams: ExamTable, modality: str) -> Exam:
     codes = (obr.get(4, 1), obr.get(44, 1), obr.get(4, 4))
     texts = (obr.get(4, 2), obr.get(4, 5), obr.get(44, 2))
     return exams.exam_of(

@@ -112,15 +112,28 @@ def coded(segment: Segment, field: int, concepts: Concepts) -> Coded:
     raw = segment.raw_field(field)
     if not raw:
         return NOT_CODED
-    first = (said(segment, field, 1), said(segment, field, 2), said(segment, field, 3))
-    if raw.count(segment.delimiters.component_byte) < 3:
-        return Coded(*first, _NO_OTHER, first[0] or first[1])
-    other = (said(segment, field, 4), said(segment, field, 5), said(segment, field, 6))
+    code, text, system, *more = _triples(segment, field, raw)
+    first = (code, text, system)
+    if not more:
+        return Coded(*first, _NO_OTHER, code or text)
+    other = (more[0], more[1], more[2])
     own = first[0] or first[1] or other[0] or other[1]
     standard = other[0] and concepts.family(other[2]) and not (first[0] and concepts.family(first[2]))
     if standard or not (first[0] or first[1]):
         first, other = other, first
     return Coded(first[0], first[1] or other[1], first[2], other, own)
+
+
+def _triples(segment: Segment, field: int, raw: bytes) -> list[str]:
+    """The first three components of a field, or the first six where there are more than three."""
+    marks = segment.delimiters
+    separators = raw.count(marks.component_byte)
+    if marks.escape_byte in raw or marks.repetition_byte in raw or not raw.isascii():
+        return [said(segment, field, component) for component in range(1, 7 if separators > 2 else 4)]
+    parts = [part.strip() for part in raw.decode("ascii").split(marks.component, 6)]
+    parts = ["" if part == '""' else part for part in parts]
+    parts += [""] * 5
+    return parts[: 6 if separators > 2 else 3]
 
 
 def text_of(code: Coded) -> str:

@@ -4,9 +4,11 @@ An identifier is (authority, id, type). Identity is a log of events over identif
 follows from the log, and nothing that was stored under an identifier ever moves.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
+from engine.hl7.delimiters import Delimiters
 from engine.hl7.message import Repetition, Segment
 from engine.hl7.printable import printable
 
@@ -49,27 +51,44 @@ def _part(text: str) -> str:
     return text if text.isalnum() else printable(text).replace("|", "\\x7c")
 
 
-def identifiers(pid: Segment | None, authority: str, strip_zeros: bool = False) -> list[Identifier]:  # noqa: FBT001, FBT002 -- a setting of the listener
+def identifiers(pid: Segment | None, authority: str, strip_zeros: bool = False) -> tuple[Identifier, ...]:  # noqa: FBT001, FBT002 -- a setting of the listener
     """Every identifier of PID-3, else of PID-2, else of PID-4 (both a legacy of 2.2), in the order sent and each once.
 
     `authority` stands in where PID-3.4 names none; an alternate number (PID-4) must name its own, since it may be anybody's.
     The check digit (PID-3.2, .3) is no part of an identifier (T22).
     """
     if pid is None:
-        return []
-    found = [_identifier(repetition, authority, strip_zeros) for repetition in pid.repetitions(3)]
+        return ()
+    fields = pid.raw_field(3), pid.raw_field(2), pid.raw_field(4)
+    return _identifiers(fields, pid.delimiters, pid.charset, authority, strip_zeros)
+
+
+@lru_cache(maxsize=1024)  # a message is asked several times, and messages of one patient follow each other
+def _identifiers(
+    fields: tuple[bytes | None, bytes | None, bytes | None],
+    marks: Delimiters,
+    charset: str,
+    authority: str,
+    strip_zeros: bool,  # noqa: FBT001 -- as above
+) -> tuple[Identifier, ...]:
+    """The identifiers of PID-3, PID-2 and PID-4 as they stand in the message."""
+    listed, legacy, alternate = (
+        [Repetition(part, marks, charset, f"PID-{number}") for part in raw.split(marks.repetition_byte)] if raw else []
+        for number, raw in zip((3, 2, 4), fields, strict=True)
+    )
+    found = [_identifier(repetition, authority, strip_zeros) for repetition in listed]
     if not any(found):
-        found = [_identifier(repetition, authority, strip_zeros) for repetition in pid.repetitions(2)]
+        found = [_identifier(repetition, authority, strip_zeros) for repetition in legacy]
     if not any(found):
-        alternate = (_identifier(repetition, "", strip_zeros) for repetition in pid.repetitions(4))
-        found = [identifier for identifier in alternate if identifier is not None and identifier.authority]
-    return list(dict.fromkeys(identifier for identifier in found if identifier is not None))
+        others = (_identifier(repetition, "", strip_zeros) for repetition in alternate)
+        found = [identifier for identifier in others if identifier is not None and identifier.authority]
+    return tuple(dict.fromkeys(identifier for identifier in found if identifier is not None))
 
 
 def pick_identifier(
     pid: Segment | None,
     authority: str,
-    prefer: Sequence[str],
+    prefer: tuple[str, ...],
     strip_zeros: bool = False,  # noqa: FBT001, FBT002 -- a setting of the listener, handed on as it is
 ) -> Identifier | None:
     """The identifier that the listener's rule takes (D3), or None where the PID names nobody.
@@ -80,7 +99,8 @@ def pick_identifier(
     return pick(identifiers(pid, authority, strip_zeros), authority, prefer)
 
 
-def pick(found: Sequence[Identifier], authority: str, prefer: Sequence[str]) -> Identifier | None:
+@lru_cache(maxsize=1024)
+def pick(found: tuple[Identifier, ...], authority: str, prefer: tuple[str, ...]) -> Identifier | None:
     """The listener's choice among identifiers that were read already."""
     if len(found) <= 1:
         return found[0] if found else None
@@ -109,7 +129,8 @@ def said(text: str | None) -> str:
     return "" if text is None or text == '""' else text.strip()
 
 
-def linked(found: Sequence[Identifier], prefer: Sequence[str]) -> tuple[tuple[str, str], ...]:
+@lru_cache(maxsize=1024)
+def linked(found: tuple[Identifier, ...], prefer: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """Pairs of keys that one PID lists together and that therefore are one patient; none where it lists one.
 
     Only types of `prefer` with an authority count: a social security or account number joins nobody. Two numbers of one

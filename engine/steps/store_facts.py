@@ -55,20 +55,21 @@ kinds: [allergy, problem]          # all kinds where nothing is written
         flags = ("own_words MSH-10",) if origin.own else _own_words(message)
         if flags:
             return draft._replace(flags=(*draft.flags, *flags))
+        kind = _type(message)
         found: list[effects.Effect] = []
         noted: list[str] = []
         count = 0
         for person in persons(message):
             count += 1
-            found += self._of(message, origin, person, mappings, noted)
-        if _type(message) == "ADT" and message.first("MRG") is not None:
+            found += self._of(message, kind, origin, person, mappings, noted=noted)
+        if kind == "ADT" and message.first("MRG") is not None:
             noted.append("merge_not_applied MRG-1")  # facts stay under the number they came with
         if not count:
             raise StepError("store_facts", "PID", "no PID; a patient is wanted")
         return draft._replace(effects=(*draft.effects, *found), flags=(*draft.flags, *noted))
 
     def _of(
-        self, message: Message, origin: Origin, person: Person, mappings: Mappings, noted: list[str]
+        self, message: Message, kind: str, origin: Origin, person: Person, mappings: Mappings, *, noted: list[str]
     ) -> Iterator[effects.Effect]:
         listed = identifiers(person.pid, origin.authority, origin.strip_zeros)
         who = pick(listed, origin.authority, origin.prefer)
@@ -77,17 +78,17 @@ kinds: [allergy, problem]          # all kinds where nothing is written
         source, ahead = _source(message, origin, person, who, mappings)
         if ahead:
             noted.append("time_in_future MSH-7")
-        extracted = list(_extracted(message, source, person))
+        extracted = list(_extracted(message, kind, source, person))
         noted += [flag for part in extracted for flag in part.flags]
         wanted = (*self.kinds, "vip")  # confidentiality is kept whatever else is
         facts = [fact for part in extracted for fact in part.facts if _kind(fact) in wanted]
         sets = tuple(one for part in extracted for one in part.snapshots if one[0] in wanted)
         if facts:
-            if _type(message) != "ADT":
+            if kind != "ADT":
                 named = whom(source, person.pid)
                 facts, sets = [*facts, *named.facts], (*sets, *named.snapshots)
             yield effects.StoreFacts(source.patient, tuple(facts), sets)
-        if len(listed) > 1 and _type(message) == "ADT":
+        if len(listed) > 1 and kind == "ADT":
             links = _links(origin, person.pid, listed)
             if links:
                 yield Identify(links)
@@ -131,8 +132,8 @@ def _source(
     )
 
 
-def _extracted(message: Message, source: Source, person: Person) -> Iterator[Extracted]:
-    kind, event = _type(message), said(message.first("MSH"), 9, 2).upper()
+def _extracted(message: Message, kind: str, source: Source, person: Person) -> Iterator[Extracted]:
+    event = said(message.first("MSH"), 9, 2).upper()
     segments = person.segments
     if kind == "ADT":
         if event in _TAKING_BACK:
@@ -179,7 +180,7 @@ def _before(message: Message, segments: Sequence[Segment]) -> int:
     return sum(segment.name == "OBX" for segment in message.segments[:start])
 
 
-def _links(origin: Origin, pid: Segment, listed: Sequence[Identifier]) -> tuple[IdentityEvent, ...]:
+def _links(origin: Origin, pid: Segment, listed: tuple[Identifier, ...]) -> tuple[IdentityEvent, ...]:
     return tuple(
         IdentityEvent(origin.position, origin.run, pid.index * 100 + number, "link", one, other, origin.received)
         for number, (one, other) in enumerate(linked(listed, origin.prefer))
