@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 NOBODY = PatientContext.of(frozenset(), (), Coverage({}))
 REFUSED = "store_refused"  # the alert of an entry whose effects the store did not take
 NO_CHANNEL = "no channel accepts it"
+NOT_SENT = Alert("not_sent", "a message for a destination failed in its channel, and does not leave")
 OTHER_PATIENT = "the accession belongs to an order of another patient"
 
 
@@ -176,6 +177,8 @@ class Batch:
         if foreign and any(isinstance(effect, KeepOrder) for effect in outcome.effects):
             outcome = _refused(outcome)
         outcome = self._alerted(outcome)
+        if route.to and outcome.status is Status.FAILED and not outcome.alerts:
+            outcome = outcome._replace(alerts=(NOT_SENT,))
         self._overlay.take(one.entry, outcome, one.feed.history_from)
         if outcome.message is not None and not one.feed.backfill:
             self._queue(one, outcome, outcome.message)

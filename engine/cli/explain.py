@@ -17,10 +17,16 @@ from engine.steps.draft import Shown, Synopsis
 NOTHING_SHOWN = {
     "": "no channel that took the order has an enrich step",
     "nothing": "no rule found a fact that matters for this exam, or the exam could not be classified",
-    "off": "enrichment was switched off, or the site's policy keeps context from this order",
+    "off": "enrichment was switched off",
+    "withheld": "the site's policy keeps context from this order: test messages, VIP, confidential (mappings/policy.yaml)",
     "failed": "enrichment failed, and the order left as it came; the log of the channel says where",
     "doubt": "birth date and family name differ from what is known under this identifier, so nothing was shown",
     "done": "enrichment was done with an older form of the store that kept no findings",
+}
+_ALERTS = {
+    "identity_in_doubt": "facts were left out, since they are of somebody else under this number (identity in doubt)",
+    "enrichment_failed": "enrichment failed, and the order left as it came",
+    "destination": "a destination cannot take the message as it is; it left all the same",
 }
 _SEVERITIES = {"S": "safety", "I": "important", "C": "context"}
 
@@ -84,6 +90,8 @@ def _order_lines(order: Order) -> list[str]:
 def _synopsis_lines(readers: Readers, entry: int, synopsis: Synopsis) -> list[str]:
     lines = [f"entry {entry} left with {len(synopsis.shown)} findings (as of {moment(synopsis.as_of)})"]
     lines += [f"  to {words}" for words in delivered_words(readers, entry)]
+    alerts = {alert for row in readers.store.outcomes([entry]) for alert in row.alerts.split()}
+    lines += [f"  alert       {_ALERTS.get(alert, alert)}" for alert in sorted(alerts)]
     if synopsis.headline:
         lines.append(f"  headline    {printable(synopsis.headline)}")
     for number, shown in enumerate(synopsis.shown, start=1):

@@ -60,7 +60,9 @@ def messages(
 
 @app.command("show")
 def show(
-    position: Annotated[int, typer.Argument(help="Position of the entry, as `backstory messages` lists it.", min=1)],
+    position: Annotated[
+        int, typer.Argument(help="Position of the entry, as `backstory messages` lists it.", min=1, max=2**63 - 1)
+    ],
     raw: Annotated[bool, typer.Option("--raw", help="Also the message as it came, one segment a line.")] = False,
     site: SiteOption = Path(),
 ) -> None:

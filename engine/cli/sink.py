@@ -19,7 +19,9 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 
 def sink(
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one and names it.", min=0)] = 2580,
+    port: Annotated[
+        int, typer.Option(help="Port to listen on; 0 takes a free one and names it.", min=0, max=65535)
+    ] = 2580,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     answer: Annotated[str, typer.Option(help="AA, AE, AR, CA, CE or CR; AR:207 adds an error code.")] = "AA",
     delay: Annotated[float, typer.Option(help="Seconds to wait before each answer.", min=0)] = 0.0,

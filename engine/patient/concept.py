@@ -27,14 +27,14 @@ class Statement(NamedTuple):
 class Concepts:
     """The site's concepts; made by `parse_concepts`."""
 
-    __slots__ = ("_coded", "_families", "_measures", "measured", "named", "statement")
+    __slots__ = ("_coded", "_families", "_measures", "may_be", "measured", "statement")
 
     def __init__(self, file: ConceptsModel) -> None:
         self._families = {name.upper(): family for family, names in file.systems.items() for name in names}
         self._measures = Measures(file)
         self._coded = CodedConcepts(file)
         self.measured = lru_cache(_CACHE)(self._measured)
-        self.named = lru_cache(_CACHE)(self._named)
+        self.may_be = lru_cache(_CACHE)(self._measures.may_be)
         self.statement = lru_cache(_CACHE)(self._statement)
 
     def __repr__(self) -> str:
@@ -63,11 +63,6 @@ class Concepts:
         if family not in {"", "loinc"}:
             return NOT_MEASURED
         return self._measures.find(family, code, text, unit)
-
-    def _named(self, code: str, system: str, text: str) -> str:
-        """The concept of a result by code and name alone: what it would be if its unit were understood."""
-        family = self.family(system)
-        return self._measures.by_name(family, code, text) if family in {"", "loinc"} else ""
 
     def _statement(self, kind: str, code: str, system: str, text: str) -> Statement:
         family = self.family(system)

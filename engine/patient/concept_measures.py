@@ -101,10 +101,14 @@ class Measures:
         measure = self._find(family, code, text)
         return measure.answer(unit) if measure is not None else NOT_MEASURED
 
-    def by_name(self, family: str, code: str, text: str) -> str:
-        """The concept that code and name agree on, whatever the unit; "" = none."""
-        measure = self._find(family, code, text)
-        return measure.file.concept if measure is not None else ""
+    def may_be(self, concept: str, code: str, text: str) -> bool:
+        """Whether a result that no concept was found for has a code or a name that is about this one."""
+        measure = self._by_concept.get(concept)
+        if measure is None or measure.barred(folded(text)):
+            return False
+        return self._by_loinc.get(code) is measure or any(
+            measure.file.about.search(folded(word)) for word in (text, code)
+        )
 
     def _find(self, family: str, code: str, text: str) -> _Measure | None:
         name, coded = folded(text), folded(code)

@@ -79,10 +79,11 @@ class _Fold:
 class PatientContext:
     """Everything the feeds said about one patient, under any of the identifiers; immutable. Made by `of`."""
 
-    __slots__ = ("_by_concept", "_current", "_demographics", "_fold", "coverage", "identifiers")
+    __slots__ = ("_by_concept", "_current", "_demographics", "_fold", "coverage", "identifiers", "rows")
 
-    def __init__(self, identifiers: frozenset[str], fold: _Fold, coverage: Coverage) -> None:
+    def __init__(self, identifiers: frozenset[str], fold: _Fold, coverage: Coverage, rows: tuple[Fact, ...]) -> None:
         self.identifiers = identifiers
+        self.rows = rows  # all of them, as they came
         self.coverage = coverage
         self._fold = fold
         self._current: tuple[Fact, ...] | None = None
@@ -97,9 +98,10 @@ class PatientContext:
         cls, identifiers: frozenset[str], facts: Iterable[Fact], coverage: Coverage, as_of: int = 0
     ) -> "PatientContext":
         """Fold the rows of these identifiers, in any order; `as_of` (UTC microseconds) leaves out what came later."""
+        rows = tuple(facts if not as_of else (fact for fact in facts if fact.received <= as_of))
         fold = _Fold()
-        fold.add(facts if not as_of else (fact for fact in facts if fact.received <= as_of))
-        return cls(identifiers, fold, coverage)
+        fold.add(rows)
+        return cls(identifiers, fold, coverage, rows)
 
     @property
     def people(self) -> tuple[Fact, ...]:
@@ -112,20 +114,16 @@ class PatientContext:
         return tuple(self._fold.named)
 
     def only(self, kept: Callable[[Fact], bool], silent: Collection[str] = ()) -> "PatientContext":
-        """The context of the facts that are `kept`; of kinds in `silent` nothing is claimed to be absent (D13)."""
-        old, coverage = self._fold, self.coverage
-        held = {slot: fact for slot, fact in old.held.items() if kept(fact)}
-        people = [fact for fact in old.people if kept(fact)]
-        if silent:
-            spans = {kind: span for kind, span in coverage.spans.items() if kind not in silent}
-            coverage = coverage._replace(spans=spans)
-        return PatientContext(self.identifiers, _Fold(held, old.marks, people, old.named), coverage)
+        """The context of the rows that are `kept`; of kinds in `silent` nothing is claimed to be absent (D13)."""
+        spans = {kind: span for kind, span in self.coverage.spans.items() if kind not in silent}
+        coverage = self.coverage._replace(spans=spans)
+        return PatientContext.of(self.identifiers, filter(kept, self.rows), coverage)
 
     def with_facts(self, facts: Iterable[Fact]) -> "PatientContext":
         """The context with these rows as well: the overlay of a batch. Facts of other identifiers must not be given."""
-        fold = self._fold.copy()
-        fold.add(facts)
-        return PatientContext(self.identifiers, fold, self.coverage)
+        fold, more = self._fold.copy(), tuple(facts)
+        fold.add(more)
+        return PatientContext(self.identifiers, fold, self.coverage, (*self.rows, *more))
 
     def current(self, kind: str | None = None, concept: str | None = None) -> tuple[Fact, ...]:
         """What holds, newest observed first; withdrawn facts and those a newer list left out are gone."""

@@ -159,8 +159,8 @@ def named(source: Source, kind: str, code: Coded) -> tuple[str, str]:
 def instant(text: str, zone: str) -> int:
     """The start of a DTM in UTC microseconds; 0 where it is empty, deleted or none.
 
-    Its last digit says where no day was sent (engine.patient.fact.MONTH and YEAR), since a feed that says `202103` never
-    said the first of March (T47).
+    Its microseconds say where no day was sent (engine.patient.fact.coarseness), since a feed that says `202103` never said
+    the first of March (T47).
     """
     if not text or text == '""':
         return 0

@@ -6,6 +6,7 @@ from engine.hl7.message import Segment
 from engine.patient.extract import Coded, Extracted, Source, coded, instant, marker, named, quoted, said, text_of
 from engine.patient.fact import Fact
 
+_SEVERE = frozenset({"SV", "MO"})
 _DELETED = b'""'
 
 
@@ -77,6 +78,10 @@ def _allergy(source: Source, row: Segment, number: int, names: "_Names") -> Fact
     concept, certainty = named(source, "allergy", code)
     reactions = ", ".join(filter(None, (_reaction(part.get(1), part.get(2)) for part in row.repetitions(5))))
     severity = said(row, 4).upper()
+    if certainty == "refuted" and (reactions or severity in _SEVERE):
+        certainty = (
+            "possible"  # words that deny it beside a reaction: one of them is wrong, and nobody here knows which
+        )
     return Fact._make(
         (
             *(*source[:3], row.index * 100),

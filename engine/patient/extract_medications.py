@@ -8,7 +8,7 @@ from engine.hl7.message import Segment
 from engine.patient.extract import Source, coded, instant, named, quoted, said, text_of
 from engine.patient.fact import Fact
 
-_DISCONTINUED = frozenset({"CA", "CR", "DC", "DR", "OC", "OD", "RP", "RQ", "RU"})  # ORC-1, table 0119
+_DISCONTINUED = frozenset({"CA", "CR", "DC", "DR", "OC", "OD", "RP", "RQ", "RU", "UA"})  # ORC-1, table 0119
 _STOPPED = {"CM": "I", "DC": "D", "CA": "D"}  # ORC-5, table 0038
 _HELD = frozenset({"HD", "HR"})
 

@@ -12,8 +12,10 @@ BESIDE = frozenset(
 )  # kinds of rows that say nothing of the patient's state: no feed is heard of them
 
 
-MONTH, YEAR = 1, 2  # last digit of a time of which only the month or the year was sent; of all others it is 0
-_DAY = 86_400_000_000
+MONTH, YEAR = 1, 2  # microseconds of a time of which only the month or the year was sent
+_SECOND = 1_000_000
+_DAY = 86_400 * _SECOND
+_HALF_HOUR = 1_800 * _SECOND
 _RESULTS = frozenset({"lab", "vital", "document"})
 
 
@@ -58,6 +60,22 @@ class Fact(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Fact({self.entry}:{self.run}:{self.ordinal}:{self.kind}, {self.path})"
+
+
+def coarseness(at: int) -> int:
+    """MONTH or YEAR where no more was sent, else 0.
+
+    Such a time is the start of its period, midnight in some zone, with that many microseconds; a time read off a clock
+    would have to be that very microsecond of a half hour.
+    """
+    rest = at % _HALF_HOUR
+    return rest if rest in (MONTH, YEAR) else 0
+
+
+def latest(at: int) -> int:
+    """The last instant that a time may mean: a month or a year sent alone may mean its end."""
+    coarse = coarseness(at)
+    return at + _DAY * (366 if coarse == YEAR else 31) if coarse else at
 
 
 def in_future(fact: Fact) -> bool:

@@ -1,18 +1,19 @@
 """The identity guard (D13b): what is known of one person must never be shown for another who has the number now.
 
 A hospital gives a number to somebody else by registering that person under it. From then on the stored patient is the new
-one, and it is the facts from before that are nobody's (docs/adr/0010). Feeds other than registrations name a person in each
-message as well: what came under another name is no fact of this order's patient.
+one, and it is the facts of the former one that are nobody's (docs/adr/0010). Feeds other than registrations name a person in
+each message as well: what came under another name is no fact of this order's patient.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from engine.hl7.message import Segment
 from engine.patient.context import PatientContext
 from engine.patient.fact import Demographics, Fact
 from engine.patient.identity import said
 
-_NEVER = 2**63  # after every entry
 _REGISTERED = frozenset({"demographics", "vip", "allergy", "problem"})  # what only registrations (ADT) bring
 _REUSED = "this number was somebody else's before; what was known then is left out of the order"
 _MISNAMED = "messages under this number name somebody else; what they say is left out of the order"
@@ -28,11 +29,19 @@ def demographics(pid: Segment | None) -> Demographics:
 def in_doubt(order: Demographics, stored: Demographics | None) -> bool:
     """Whether birth date AND family name of an order's PID both differ from the stored patient's.
 
-    One of them alone is a typing error, a marriage, a correction. What one side did not send cannot differ: with a missing
-    birth date or family name there is no doubt, since most feeds leave one out now and then. Names are compared in
-    capitals without blanks, hyphens and apostrophes; dates as far as both were sent (1960 and 19600101 agree).
+    One of them alone is a typing error, a marriage, a correction. Where one of them was not sent by both, the given name
+    stands in for it: a family name that differs under one given name is a marriage. So what was sent contradicts, and
+    nothing that was sent agrees (docs/adr/0010); where nothing was, there is nothing to tell. Names are compared in capitals without blanks, hyphens and apostrophes; dates as far as both were sent (1960 and
+    19600101 agree).
     """
-    return stored is not None and _names_differ(order.family, stored.family) and _dates_differ(order, stored)
+    if stored is None:
+        return False
+    family, born = _same_name(order.family, stored.family), _same_date(order.birth_date, stored.birth_date)
+    if family or born or (family is None and born is None):
+        return False
+    return None not in {family, born} or not (
+        _same_name(order.given, stored.given) or _one_begins_the_other(order, stored)
+    )
 
 
 def doubted(order: Demographics, context: PatientContext) -> bool:
@@ -46,52 +55,100 @@ def doubted(order: Demographics, context: PatientContext) -> bool:
 def only_own(order: Demographics, context: PatientContext) -> tuple[PatientContext, str]:
     """The context without what is somebody else's, and why something was left out ("" = nothing was).
 
-    Of a feed whose facts were left out because its messages name somebody else, no absence is claimed either.
+    Of a kind of facts of which some were left out no absence is claimed either: they may be the patient's after all, under a
+    name that was a mistake or was not known yet.
     """
-    starts, others = begins(order, context), named_otherwise(order, context)
-    if not starts and not others:
+    patient = _completed(order, context.demographics)
+    everybody = _Everybody(patient, context)
+    if not everybody.others:
         return context, ""
-
-    def of_others(fact: Fact) -> bool:
-        return any(start <= fact.entry < end for start, end in others.get((fact.patient, fact.source), ()))
-
-    of_number = context.only(lambda fact: fact.entry >= starts.get(fact.patient, 0))
-    misnamed = {fact.kind for fact in of_number.current() if fact.kind not in _REGISTERED and of_others(fact)}
-    own = of_number.only(lambda fact: fact.kind in _REGISTERED or not of_others(fact), silent=misnamed)
-    return own, "; ".join([_REUSED] * bool(starts) + [_MISNAMED] * bool(misnamed))
+    left = [fact for fact in context.rows if everybody.is_others(fact)]
+    gone = set(map(id, left))
+    misnamed = any(everybody.is_misnamed(fact) for fact in left)
+    reused = everybody.reused or any(not everybody.is_misnamed(fact) for fact in left)
+    own = context.only(lambda fact: id(fact) not in gone, silent={fact.kind for fact in left})
+    return own, "; ".join([_REUSED] * reused + [_MISNAMED] * misnamed)
 
 
-def begins(order: Demographics, context: PatientContext) -> dict[str, int]:
-    """The entry since which each identifier has been this order's patient's; empty where it was never somebody else's.
+class _Said(NamedTuple):
+    """Whom a row names: this patient (True), somebody else (False), or nobody in particular (None)."""
 
-    An identifier that names somebody else to this day begins after every entry. One of which no feed ever said whose it is
-    begins when the last of the others does.
+    entry: int
+    version: int
+    ours: bool | None
+
+
+class _Everybody:
+    """Whom registrations, and the other feeds, called by each identifier, entry by entry, against one patient."""
+
+    def __init__(self, patient: Demographics, context: PatientContext) -> None:
+        self._registered: dict[str, list[_Said]] = {}
+        self._named: dict[tuple[str, str], list[_Said]] = {}
+        for row in _in_order(context.people):
+            self._registered.setdefault(row.patient, []).append(_said(patient, row))
+        for row in _in_order(context.named):
+            self._named.setdefault((row.patient, row.source), []).append(_said(patient, row))
+        every = (*self._registered.values(), *self._named.values())
+        self.others = any(one.ours is False for said in every for one in said)
+        self.reused = any(one.ours is False for said in self._registered.values() for one in said)
+        # an identifier that nobody registered begins when the last of the others became this patient's
+        self._since = max(map(_begun, self._registered.values()), default=0)
+
+    def is_others(self, fact: Fact) -> bool:
+        """Whether a fact is somebody else's: by its own message, else by whose the number was."""
+        if fact.kind in _REGISTERED:
+            return _told(self._registered.get(fact.patient, ()), fact.entry) is False
+        named = _told(self._named.get((fact.patient, fact.source), ()), fact.entry)
+        if named is not None:
+            return not named
+        said = self._registered.get(fact.patient)
+        return fact.entry < self._since if said is None else _in_force(said, fact.entry) is False
+
+    def is_misnamed(self, fact: Fact) -> bool:
+        """Whether it is somebody else's by its own message, which registers nobody."""
+        named = _told(self._named.get((fact.patient, fact.source), ()), fact.entry)
+        return fact.kind not in _REGISTERED and named is False
+
+
+def _told(rows: list[_Said] | tuple[()], entry: int) -> bool | None:
+    """What the last row up to an entry says; one that says nothing leaves what an earlier one said."""
+    before = rows[: bisect_right(rows, entry, key=lambda one: one.entry)]
+    return next((one.ours for one in reversed(before) if one.ours is not None), None)
+
+
+def _in_force(rows: list[_Said], entry: int) -> bool | None:
+    """Whose the number was when an entry came: by the newest registration of those before it, else by the first ever.
+
+    Registrations come late, so the newest is the one of the highest version.
     """
-    starts: dict[str, int] = {}
-    registered = set()
-    for row in _in_order(context.people):
-        registered.add(row.patient)
-        if in_doubt(order, _who(row)):
-            starts[row.patient] = _NEVER
-        elif starts.get(row.patient) == _NEVER and _agrees(order, _who(row)):
-            starts[row.patient] = row.entry
-    last = max(starts.values(), default=0)
-    return starts | (dict.fromkeys(context.identifiers - registered, last) if last else {})
+    telling = [one for one in rows if one.ours is not None]
+    before = [one for one in telling if one.entry <= entry]
+    if before:
+        return max(before, key=lambda one: (one.version, one.entry)).ours
+    return telling[0].ours if telling else None
 
 
-def named_otherwise(order: Demographics, context: PatientContext) -> dict[tuple[str, str], list[tuple[int, int]]]:
-    """For each (identifier, listener) the entries, from and up to, in which its results and reports named somebody else."""
-    spans: dict[tuple[str, str], list[tuple[int, int]]] = {}
-    since: dict[tuple[str, str], int] = {}
-    for row in _in_order(context.named):
-        place = row.patient, row.source
-        if in_doubt(order, _who(row)):
-            since.setdefault(place, row.entry)
-        elif place in since and _agrees(order, _who(row)):
-            spans.setdefault(place, []).append((since.pop(place), row.entry))
-    for place, start in since.items():
-        spans.setdefault(place, []).append((start, _NEVER))
-    return spans
+def _begun(rows: list[_Said]) -> int:
+    """The entry with which a number that was somebody else's became this patient's; 0 where it always was."""
+    since, others = 0, False
+    for one in sorted(rows, key=lambda one: (one.version, one.entry)):
+        if one.ours is not None:
+            since = one.entry if others and one.ours else since
+            others = not one.ours
+    return since
+
+
+def _completed(order: Demographics, stored: Demographics | None) -> Demographics:
+    """The patient as the order names them; a place that it leaves empty as the registrations do."""
+    if stored is None:
+        return order
+    return Demographics(*(mine or theirs for mine, theirs in zip(order, stored, strict=True)))
+
+
+def _said(patient: Demographics, row: Fact) -> _Said:
+    who = _who(row)
+    agrees = _same_name(patient.family, who.family) or _same_date(patient.birth_date, who.birth_date)
+    return _Said(row.entry, row.version, False if in_doubt(patient, who) else True if agrees else None)
 
 
 def _in_order(rows: Iterable[Fact]) -> list[Fact]:
@@ -100,24 +157,25 @@ def _in_order(rows: Iterable[Fact]) -> list[Fact]:
 
 def _who(row: Fact) -> Demographics:
     """Whom a row of kind `demographics` or `person` names; a deleted place names nobody."""
-    return Demographics(said(row.text), "", said(row.code), "")
+    return Demographics(said(row.text), said(row.value_text), said(row.code), "")
 
 
-def _agrees(order: Demographics, other: Demographics) -> bool:
-    """Whether family name or birth date were sent by both and are the same: what says nothing ends no doubt."""
-    named = bool(_letters(order.family) and _letters(other.family)) and not _names_differ(order.family, other.family)
-    return named or (bool(order.birth_date and other.birth_date) and not _dates_differ(order, other))
-
-
-def _names_differ(one: str, other: str) -> bool:
+def _same_name(one: str, other: str) -> bool | None:
+    """Whether two names are one; None where one was not sent."""
     a, b = _letters(one), _letters(other)
-    return bool(a and b and a != b)
+    return a == b if a and b else None
 
 
-def _dates_differ(one: Demographics, other: Demographics) -> bool:
-    a, b = one.birth_date[:8], other.birth_date[:8]
-    shared = min(len(a), len(b))
-    return bool(shared and a[:shared] != b[:shared])
+def _one_begins_the_other(one: Demographics, other: Demographics) -> bool:
+    """Whether the whole names begin alike: some feeds send `DOE JANE` as the family name."""
+    a, b = _letters(one.family + one.given), _letters(other.family + other.given)
+    return bool(a and b) and (a.startswith(b) or b.startswith(a))
+
+
+def _same_date(one: str, other: str) -> bool | None:
+    """Whether two birth dates agree as far as both were sent; None where one was not."""
+    shared = min(len(one[:8]), len(other[:8]))
+    return one[:shared] == other[:shared] if shared else None
 
 
 def _letters(name: str) -> str:

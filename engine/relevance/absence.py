@@ -21,7 +21,7 @@ FEEDS: Mapping[str, str] = {
     "pregnancy": "pregnancy status",
 }
 
-_LONGEST_VALUE = 40  # characters of a value as sent
+_LONGEST_VALUE = 60  # characters of a value as sent
 
 
 class Silence(NamedTuple):
@@ -63,6 +63,7 @@ def absence_line(case: Case, name: str, window: int, said: Heard) -> str:
         return f"{name} not judged, received as {_as_sent(said.unread, case)}"
     feed = FEEDS.get(said.kind, said.kind)
     last = f", last {said.last.value_text} ({dated(said.last, case)})" if said.last else ""
+    name = f"{name} value" if said.unread else name
     last += f", received as {_as_sent(said.unread, case)}" if said.unread else ""
     if said.covers:
         return f"no {name} in {spoken(window)}{last} ({feed} feed heard {clock(said.span.last, case)})"
@@ -74,5 +75,6 @@ def absence_line(case: Case, name: str, window: int, said: Heard) -> str:
 
 
 def _as_sent(fact: Fact, case: Case) -> str:
-    words = ascii_only(bare(f"{fact.value_text} {fact.unit}"))
+    own = "" if fact.concept else f"{fact.text or fact.code} "  # a name that is not quite the one asked for
+    words = ascii_only(bare(f"{own}{fact.value_text} {fact.unit}"))
     return f"{words[:_LONGEST_VALUE]} ({dated(fact, case)})"

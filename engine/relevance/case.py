@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 from engine.order.order import Exam
 from engine.patient.concept_measures import folded_unit
 from engine.patient.context import PatientContext
-from engine.patient.fact import Fact, seen
+from engine.patient.fact import Fact, latest, seen
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_STATES = frozenset({"pregnancy"})  # kinds of which the newest statement holds, whichever result it came with
 _NOT_STATED = frozenset({"refuted", "family", "none_known"})  # never shown as present (rules.md 3.4, suppress)
 
 
@@ -48,14 +49,14 @@ class Hit(NamedTuple):
 class Case:
     """An order and its patient, prepared once for all rules.
 
-    `concepts` are those that any rule asks for; `hides` is the site's confidentiality policy (D23); `named` is the concept
-    of a code, its system and its text, whatever the unit.
+    `concepts` are those that any rule asks for; `hides` is the site's confidentiality policy (D23); `may_be` says whether
+    a result without a concept, by its code and name, may be of one.
     """
 
     __slots__ = (
         "_context",
         "_hides",
-        "_named",
+        "_may_be",
         "_unnamed",
         "age",
         "anchor",
@@ -74,7 +75,7 @@ class Case:
         context: PatientContext,
         concepts: frozenset[str],
         hides: Callable[[Fact], bool],
-        named: Callable[[str, str, str], str],
+        may_be: Callable[[str, str, str], bool],
     ) -> None:
         self.subject = subject
         self.anchor = max(subject.scheduled, subject.now)  # windows anchor at the exam while it is ahead (D10)
@@ -85,7 +86,7 @@ class Case:
         self.coverage = context.coverage
         self._context = context
         self._hides = hides
-        self._named = named
+        self._may_be = may_be
         self._unnamed: list[Fact] = []
         self.by_concept: dict[str, list[Fact]] = {}
         self.none_known: list[Fact] = []
@@ -123,7 +124,7 @@ class Case:
             fact
             for fact in self._unnamed
             if fact.kind in kinds
-            and self._named(fact.code, fact.system, fact.text) in concepts
+            and any(self._may_be(concept, fact.code, fact.text) for concept in concepts)
             and not self._hides(fact)
         )
         found = [fact for fact in (*self.facts(concepts, kinds), *named) if self.within(fact, window)]
@@ -131,13 +132,18 @@ class Case:
 
     def within(self, fact: Fact, window: int) -> bool:
         """Whether the fact was seen in the window before the exam."""
-        return window == 0 or seen(fact) >= self.anchor - window
+        return window == 0 or latest(seen(fact)) >= self.anchor - window
 
     def _sort_out(self, facts: Sequence[Fact], concepts: frozenset[str]) -> None:
+        over: set[str] = set()  # states of which a newer fact says that they are over
         for fact in facts:
             if fact.certainty in _NOT_STATED:
                 if fact.certainty == "none_known":
                     self.none_known.append(fact)
+                elif fact.kind in _STATES:
+                    over.add(fact.kind)
+                continue
+            if fact.kind in over:
                 continue
             self.kinds.add(fact.kind)
             if not fact.concept:
@@ -148,7 +154,7 @@ class Case:
 
 def ended(fact: Fact, at: int) -> bool:
     """Whether the problem or use was over at this time."""
-    return 0 < fact.ended <= at or (fact.kind == "medication" and fact.status in {"I", "D"} and not fact.ended)
+    return 0 < latest(fact.ended) <= at or (fact.kind == "medication" and fact.status in {"I", "D"} and not fact.ended)
 
 
 @lru_cache(maxsize=256)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from engine.patient.concept_measures import folded_unit
-from engine.patient.fact import Fact, seen
+from engine.patient.fact import Fact, latest, seen
 from engine.relevance.allergy import reactions, severity
 from engine.relevance.case import Case, Hit, ended
 from engine.relevance.compiled import Check
@@ -184,7 +184,7 @@ def _overlaps(case: Case, fact: Fact, window: int) -> bool:
     if seen(fact) > case.anchor:
         return False
     if fact.ended:
-        return window == 0 or fact.ended >= case.anchor - window
+        return window == 0 or latest(fact.ended) >= case.anchor - window
     return not ended(fact, case.anchor)
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from engine.patient.fact import YEAR, Fact, in_future, seen
+from engine.patient.fact import YEAR, Fact, coarseness, in_future, seen
 from engine.relevance.case import Case, local
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -10,7 +10,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 def day(at: int, case: Case) -> str:
     """`19Aug` or `19Aug2025`; `Aug2025` or `2025` where no day was sent (T47)."""
-    when, coarse = local(at, case.zone), at % 10
+    when, coarse = local(at, case.zone), coarseness(at)
     if coarse:
         return str(when.year) if coarse == YEAR else f"{_MONTHS[when.month - 1]}{when.year}"
     text = f"{when.day:02d}{_MONTHS[when.month - 1]}"
@@ -49,16 +49,16 @@ def full(at: int, case: Case) -> str:
 def iso(at: int, case: Case) -> str:
     """`2026-08-19 06:10`, for people who trace a line; `2026-08` or `2026` where no more was sent."""
     when = local(at, case.zone)
-    if at % 10:
-        return f"{when:%Y}" if at % 10 == YEAR else f"{when:%Y-%m}"
+    if coarse := coarseness(at):
+        return f"{when:%Y}" if coarse == YEAR else f"{when:%Y-%m}"
     return f"{when:%Y-%m-%d}" if _midnight(when) else f"{when:%Y-%m-%d %H:%M}"
 
 
 def dtm(at: int, case: Case) -> str:
     """HL7 DTM in the listener's zone, as exact as it was sent: `2026`, `202608`, `20260818`, `20260819061000`."""
     when = local(at, case.zone)
-    if at % 10:
-        return f"{when:%Y}" if at % 10 == YEAR else f"{when:%Y%m}"
+    if coarse := coarseness(at):
+        return f"{when:%Y}" if coarse == YEAR else f"{when:%Y%m}"
     return f"{when:%Y%m%d}" if _midnight(when) else f"{when:%Y%m%d%H%M%S}"
 
 

@@ -111,9 +111,10 @@ def _may_tell(unread: Fact, check: Check) -> bool:
 
 
 def _before(check: Check, case: Case, window: int) -> Fact | None:
-    """The newest number of the check's concepts before the window."""
-    numbers = (fact for fact in case.facts(check.concepts, check.kinds) if fact.value is not None)
-    return next((fact for fact in numbers if not case.within(fact, window)), None)
+    """The newest result of the check's concepts before the window: a number, or words where yes or no is asked."""
+    words = isinstance(check.when, Positive)
+    told = (f for f in case.facts(check.concepts, check.kinds) if f.value is not None or (words and f.value_text))
+    return next((fact for fact in told if not case.within(fact, window)), None)
 
 
 def rank(findings: Iterable[Finding], order_text: str) -> tuple[Finding, ...]:

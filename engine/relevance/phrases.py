@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Callable, Mapping
 
-from engine.patient.fact import Fact, in_future, seen
+from engine.patient.fact import Fact, in_future, latest, seen
 from engine.relevance.allergy import reactions, severity
 from engine.relevance.case import Case, Hit
 from engine.relevance.compiled import Check
@@ -142,7 +142,7 @@ def _reactions(_case: Case, _check: Check, hit: Hit) -> str:
 
 def _use(case: Case, _check: Check, hit: Hit) -> str:
     fact = hit.fact
-    if fact.ended and fact.ended <= case.anchor:
+    if fact.ended and latest(fact.ended) <= case.anchor:
         return f"until {day(fact.ended, case)}"
     return f"active since {day(fact.observed, case)}" if fact.observed else "active"
 

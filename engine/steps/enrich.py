@@ -142,7 +142,7 @@ carriers:
         stated = facts_of_order(message, here.position, here.received, here.listener)
         context = context.with_facts(stated) if stated else context
         subject = subject_of(message, groups, context, mappings.exams, now=here.received, zone=here.zone)
-        case = Case(subject, context, mappings.rules.concepts, policy.hides, mappings.concepts.named)
+        case = Case(subject, context, mappings.rules.concepts, policy.hides, mappings.concepts.may_be)
         written = items(rank(evaluate(mappings.rules, case, policy.silence), subject.text), case)
         if not written:
             return draft._replace(enrichment="nothing")

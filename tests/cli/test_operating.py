@@ -93,20 +93,25 @@ def test_a_lane_that_tries_for_long_needs_somebody(readers: Readers) -> None:
 
 
 def test_an_order_that_did_not_leave_needs_somebody_for_a_day(readers: Readers, shipped: Site) -> None:
-    """Another patient's order with this accession is FAILED with an alert; a message that merely failed needs nobody."""
+    """Of another patient with this accession, or without any number; a context message that merely failed needs nobody."""
+    numberless = sample("orm_ct_abdomen").replace(b"SYN0006", b"SYN0907").replace(b"P1", b"").replace(b"F1^RIS", b"")
+    numberless = numberless.replace(b"ACC1", b"")
     other = sample("orm_ct_abdomen").replace(b"12345^^^HOSP", b"99999^^^HOSP").replace(b"SYN0006", b"SYN0906")
     nobody = sample("adt_a01_doe").replace(b"12345^^^HOSP^MR", b"").replace(b"SYN0001", b"SYN0901")
     with readers.journal.transaction() as tx:
-        tx.log.append([received("ris", other, NOW), received("adt", nobody, NOW)])
+        tx.log.append([received("ris", other, NOW), received("adt", nobody, NOW), received("ris", numberless, NOW)])
     run_worker(shipped, readers.store, readers.journal)
     assert sorted(
-        (row.channel, row.alerts) for row in readers.store.latest(before=0, limit=2, status=Status.FAILED)
+        (row.channel, row.alerts)
+        for row in readers.store.latest(before=0, limit=9, status=Status.FAILED)
+        if row.channel
     ) == [
         ("adt", ""),
         ("orders_to_pacs", "accession"),
+        ("orders_to_pacs", "not_sent"),
     ]
     (need,) = needs(health(readers))
-    assert need.startswith("1 message of orders_to_pacs FAILED with an alert in the last day")
+    assert need.startswith("2 messages of orders_to_pacs FAILED with an alert in the last day")
     assert needs(health(readers, NOW + LATELY + SECOND)) == []
 
 

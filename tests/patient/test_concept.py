@@ -170,12 +170,36 @@ def test_codes_say_no_known_allergies_too() -> None:
         ("problem", "Possible cirrhosis", "possible"),
         ("problem", "Cirrhosis?", "possible"),
         ("problem", "Acute kidney injury, ruled out", "refuted"),
+        ("problem", "Pacemaker not present", "refuted"),
+        ("problem", "Pacemaker not indicated", "refuted"),
+        ("problem", "Patient refuses pacemaker", "refuted"),
+        ("problem", "Loop recorder, declined", "refuted"),
+        ("problem", "Pacemaker removed 2019", ""),  # leads may be left: shown, with its words
+        ("allergy", "Iodinated contrast media - tolerated", "refuted"),
+        ("allergy", "IV contrast: no reaction", "refuted"),
         ("medication", "No aspirin", ""),
     ],
 )
 def test_words_that_deny_doubt_or_move_to_the_family(kind: str, text: str, certainty: str) -> None:
     """They are kept with the fact, so that it is never shown as present."""
     assert CONCEPTS.statement(kind, "", "", text).certainty == certainty
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("problem", "CKD, no dialysis needed"),
+        ("problem", "Dialysis declined"),
+        ("problem", "Dialysis catheter removed"),
+        ("problem", "Refuses hemodialysis"),
+        ("problem", "Hx of pregnancy complication"),
+        ("medication", "Phytonadione (warfarin reversal)"),
+    ],
+)
+def test_words_about_a_thing_are_not_the_thing(kind: str, text: str) -> None:
+    """None of these says that it is there: another concept or none, or one that is refuted."""
+    said = CONCEPTS.statement(kind, "", "", text)
+    assert said.concept not in {"dialysis", "pregnancy", "vka"} or said.certainty == "refuted"
 
 
 def test_a_family_history_code_is_the_familys() -> None:

@@ -152,8 +152,9 @@ STORED = Demographics("DOE", "JANE", "19600101", "F")
         ("SMITH", "19600101", False),  # a marriage
         ("DOE", "19700202", False),  # a correction
         ("SMITH", "19700202", True),
-        ("", "19700202", False),
-        ("SMITH", "", False),
+        ("", "19700202", True),  # all that was sent contradicts
+        ("SMITH", "", True),
+        ("DOE JANE", "", False),
         ("", "", False),
         ("doe", "19700202", False),
         ("SMITH", "1960", False),  # as far as sent
@@ -164,16 +165,25 @@ STORED = Demographics("DOE", "JANE", "19600101", "F")
 def test_identity_is_in_doubt_when_name_and_birth_date_both_differ(
     family: str, birth_date: str, *, doubt: bool
 ) -> None:
-    """D13b; what was not sent cannot differ."""
+    """D13b; where one of them was not sent, and the given name neither, the other decides (ADR 10)."""
     assert in_doubt(Demographics(family, "", birth_date, ""), STORED) is doubt
+
+
+@pytest.mark.parametrize(("given", "doubt"), [("JANE", False), ("BOB", True)])
+def test_the_given_name_stands_in_for_what_was_not_sent(given: str, *, doubt: bool) -> None:
+    """Another family name under one given name is a marriage; with both it is somebody else."""
+    assert in_doubt(Demographics("SMITH", given, "", ""), STORED) is doubt
+    assert in_doubt(Demographics("", given, "19700202", ""), STORED) is doubt
+    assert in_doubt(Demographics("SMITH", given, "19700202", ""), STORED)
+    assert not in_doubt(Demographics("SMITH", given, "19600101", ""), STORED)
 
 
 def test_there_is_no_doubt_about_who_is_unknown() -> None:
     """A first order, and a stored patient without name or birth date."""
     order = Demographics("SMITH", "", "19700202", "")
     assert not in_doubt(order, None)
-    assert not in_doubt(order, Demographics("", "", "19600101", ""))
-    assert not in_doubt(order, Demographics("DOE", "", "", ""))
+    assert not in_doubt(order, Demographics("", "", "", "F"))
+    assert not in_doubt(Demographics("", "BOB", "", ""), STORED)
 
 
 def test_names_are_compared_without_punctuation() -> None:
@@ -203,13 +213,53 @@ def test_a_number_begins_anew_with_the_next_person() -> None:
     """Jane's facts are nobody's once Bob is registered under her number; what comes after is his."""
     rows = (row(1, *JANE), row(2, "", "", kind="lab"), row(5, *BOB), row(6, "", "", kind="lab"))
     assert shown(BOB, *rows) == [6]
-    assert shown(JANE, *rows) == []
+    assert shown(("", ""), *rows) == [6]  # an order that says nothing of its patient is for whom the number is now
+    assert shown((BOB[0], ""), *rows) == [6]
+    assert shown(("", BOB[1]), *rows) == [6]
     assert shown(JANE, *rows[:2]) == [2]  # the control: before Bob came
 
 
-def test_a_number_that_changed_hands_and_back_begins_with_the_last_change() -> None:
+def test_a_number_that_changed_hands_and_back_shows_what_came_in_each_ones_time() -> None:
     rows = (row(1, *JANE), row(2, "", "", kind="lab"), row(3, *BOB), row(4, "", "", kind="lab"), row(5, *JANE))
-    assert shown(JANE, *rows, row(7, "", "", kind="lab")) == [7]
+    assert shown(JANE, *rows, row(7, "", "", kind="lab")) == [2, 7]
+
+
+def test_a_late_registration_of_the_former_patient_takes_nothing_from_the_present_one() -> None:
+    """It is older than what is known; the lists that it brings are the former one's."""
+    late = row(8, *JANE)._replace(version=3)
+    rows = (row(1, *JANE), row(5, *BOB), row(6, "", "", kind="lab"), row(6, "", "", kind="allergy"), late)
+    after = (row(8, "", "", kind="allergy"), row(9, "", "", kind="lab"))
+    assert shown(BOB, *rows, *after) == [6, 6, 9]
+
+
+def test_a_result_under_the_patients_own_name_is_theirs_before_the_registration() -> None:
+    """The laboratory names Bob under Jane's number, then the EMR registers him."""
+    rows = (
+        row(1, *JANE),
+        from_lab(3, *BOB),
+        from_lab(4, "", "", kind="lab"),
+        row(2, "", "", kind="vital"),
+        row(5, *BOB),
+    )
+    assert shown(BOB, *rows) == [4]
+
+
+def test_a_message_that_names_somebody_else_withdraws_nothing() -> None:
+    """A retraction or a correction of one result, under another name: the patient's own result stands."""
+    own = from_lab(2, "", "", kind="lab")._replace(key="F1", status="F")
+    gone = from_lab(4, "", "", kind="lab")._replace(key="F1", status="W", version=9)
+    assert shown(JANE, row(1, *JANE), from_lab(2, *JANE), own, from_lab(4, *BOB), gone) == [2]
+    assert shown(JANE, row(1, *JANE), from_lab(2, *JANE), own, from_lab(4, *JANE), gone) == []
+
+
+def test_where_something_was_left_out_no_absence_of_its_kind_is_claimed() -> None:
+    """Results of an unidentified patient who was named later may be the patient's (D13)."""
+    zulu = ("ZULU", "19000101")
+    rows = (row(1, *zulu), row(2, "", "", kind="lab"), row(3, "", "", kind="medication"), row(5, *JANE))
+    known = PatientContext.of(frozenset({rows[0].patient}), rows, Coverage(dict.fromkeys(("lab", "vital"), Span(1, 9))))
+    own, left_out = only_own(Demographics(JANE[0], "", JANE[1], ""), known)
+    assert (own.current(), set(own.coverage.spans)) == ((), {"vital"})
+    assert left_out == "this number was somebody else's before; what was known then is left out of the order"
 
 
 def test_another_number_of_the_patient_is_judged_by_its_own_registrations() -> None:

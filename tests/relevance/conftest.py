@@ -94,7 +94,7 @@ class Story:
             birth_date=more.pop("born", "19600101"),
         )
         context = PatientContext.of(frozenset({"HOSP|MR|1"}), facts, coverage)
-        case = Case(subject, context, self.rules.concepts, self.policy.hides, self.concepts.named)
+        case = Case(subject, context, self.rules.concepts, self.policy.hides, self.concepts.may_be)
         self.case = case
         return items(rank(evaluate(self.rules, case, self.policy.silence), subject.text), case)
 

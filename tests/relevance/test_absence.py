@@ -2,6 +2,8 @@
 
 import pytest
 
+from engine.patient.extract import instant
+
 
 def absent(story, exam, **more):
     return [(i.finding.severity, i.short, i.line) for i in story.items(exam, more.pop("facts", []), **more)]
@@ -34,18 +36,21 @@ def test_otherwise_it_is_said_why_nothing_is_claimed(story, exams, heard, line) 
 @pytest.mark.parametrize(
     ("heard", "line"),
     [
-        ({}, "no INR in 30 d, last 1.4 (02Jun), received as HEMOLYZED (19Aug) (laboratory feed heard 09:10) [R32]"),
+        (
+            {},
+            "no INR value in 30 d, last 1.4 (02Jun), received as HEMOLYZED (19Aug) (laboratory feed heard 09:10) [R32]",
+        ),
         (
             {"since": "2026-08-01 07:00"},
-            "no recent INR received, last 1.4 (02Jun), received as HEMOLYZED (19Aug) (laboratory feed since 01Aug) [R32]",
+            "no recent INR value received, last 1.4 (02Jun), received as HEMOLYZED (19Aug) (laboratory feed since 01Aug) [R32]",
         ),
         (
             {"delayed": "2026-08-20 09:02"},
-            "INR not known, last 1.4 (02Jun), received as HEMOLYZED (19Aug); results delayed since 09:02 [R32]",
+            "INR value not known, last 1.4 (02Jun), received as HEMOLYZED (19Aug); results delayed since 09:02 [R32]",
         ),
         (
             {"last": "2026-08-18 06:02"},
-            "INR not known, last 1.4 (02Jun), received as HEMOLYZED (19Aug); laboratory silent since 18Aug 06:02 [R32]",
+            "INR value not known, last 1.4 (02Jun), received as HEMOLYZED (19Aug); laboratory silent since 18Aug 06:02 [R32]",
         ),
     ],
 )
@@ -65,22 +70,23 @@ def test_a_value_that_cannot_be_judged_is_no_value(story, exams) -> None:
     """HEMOLYZED is a result and no INR; an INR inside the limit is one (T10)."""
     clotted = [story.lab("inr", "HEMOLYZED", "2026-08-19 06:10"), story.lab("platelets", "210", "2026-08-19 06:10")]
     found = absent(story, exams.biopsy, facts=clotted, coverage=story.heard(), sex="M")
-    line = "no INR in 30 d, received as HEMOLYZED (19Aug) (laboratory feed heard 09:10) [R32]"
+    line = "no INR value in 30 d, received as HEMOLYZED (19Aug) (laboratory feed heard 09:10) [R32]"
     assert found == [("S", "!no INR 30 d", line)]
 
 
 @pytest.mark.parametrize(
     ("sent", "words"),
     [
-        ({"concept": "", "value": "45000", "unit": "/uL"}, "45000 /uL"),  # a unit that is no unit of it
+        ({"concept": "", "value": "45000", "unit": "/uL"}, "Platelets 45000 /uL"),  # a unit that is no unit of it
         ({"concept": "platelets", "value": "45 to 60", "unit": "10*3/uL"}, "45 to 60 10*3/uL"),
-        ({"concept": "", "value": "45", "unit": "10*3/quux"}, "45 10*3/quux"),
+        ({"concept": "", "value": "45", "unit": "10*3/quux"}, "Platelets 45 10*3/quux"),
+        ({"concept": "", "value": "45", "unit": "", "code": "99999-9", "text": "Plt Bld Ql"}, "Plt Bld Ql 45"),
     ],
 )
 def test_what_came_and_is_not_understood_is_not_called_missing(story, exams, sent, words) -> None:
     """It is told as it was sent, and not in the headline; a result of another name or of long ago changes nothing."""
-    code = {"code": "777-3", "system": "LN", "text": "Platelets"}
-    count = story.lab(sent["concept"], sent["value"], "2026-08-19 06:10", unit=sent["unit"], **code)
+    code = {"code": "777-3", "system": "LN", "text": "Platelets"} | sent
+    count = story.lab(code.pop("concept"), code.pop("value"), "2026-08-19 06:10", **code)
     inr = story.lab("inr", "1.0", "2026-08-19 06:10")
     found = absent(story, exams.biopsy, facts=[inr, count], coverage=story.heard(), sex="M")
     assert found == [("I", "", f"platelets not judged, received as {words} (19Aug) [R32]")]
@@ -149,3 +155,24 @@ def test_a_hidden_kind_is_never_missing(story, exams) -> None:
     """What the policy hides may exist: nothing is claimed about it."""
     hidden = type(story.policy)(hide={"kinds": ("lab",)})
     assert absent(type(story)(story.rules, hidden, story.concepts), exams.biopsy, coverage=story.heard(), sex="M") == []
+
+
+def test_an_older_answer_in_words_is_told(story, exams) -> None:
+    """`No hCG received` would be false where one came before the window."""
+    test = story.lab("hcg_urine", "Negative", "2026-08-06 06:10")
+    told = absent(story, exams.ct, facts=[test], coverage=story.heard(since="2026-08-18 07:00"), born="19950101")
+    assert ("I", "", "no recent hCG received, last Negative (06Aug) (laboratory feed since 18Aug) [R40]") in told
+    serum = story.lab("", "Positive", "2026-08-19 06:10", code="2106-3", system="LN", text="HCG Serum")
+    told = absent(story, exams.ct, facts=[serum], coverage=story.heard(), born="19950101")
+    assert ("I", "", "hCG not judged, received as HCG Serum Positive (19Aug) [R40]") in told
+
+
+@pytest.mark.parametrize(
+    ("sent", "missing"), [("2026", False), ("202608", False), ("202607", False), ("202606", True), ("2025", True)]
+)
+def test_a_coarse_time_may_lie_in_the_window(story, exams, sent, missing) -> None:
+    """Of a month or a year that reaches into the window nothing is called missing (T47)."""
+    inr = story.lab("inr", "1.0", "2026-08-19 06:10")._replace(observed=instant(sent, "America/Chicago"))
+    count = story.lab("platelets", "210", "2026-08-19 06:10")
+    found = absent(story, exams.biopsy, facts=[inr, count], coverage=story.heard(), sex="M")
+    assert [short for _, short, _ in found] == (["!no INR 30 d"] if missing else [])

@@ -94,3 +94,19 @@ def test_what_is_asked_for_is_missing_only_where_nothing_could_be_judged(story, 
     (line,) = lines
     assert line.startswith("no what is asked for in 90 d (")
     assert [item.line for item in own.items(exams.ct, [known(own)], coverage=heard) if "asked for" in item.line] == []
+
+
+def test_a_newer_statement_that_she_is_not_pregnant_ends_an_older_one(story, exams) -> None:
+    """Two results of two orders: the newest holds (82810-3), whichever way round they came."""
+
+    def status(day: str, certainty: str):
+        return story.fact("pregnancy", "pregnancy", code="82810-3", observed=story.at(day), certainty=certainty)
+
+    was, is_not, again = status("2026-04-01", ""), status("2026-08-10", "refuted"), status("2026-08-15", "")
+
+    def shorts(*facts):
+        return [item.short for item in story.items(exams.ct, facts, born="19960101") if "pregnancy" in item.short]
+
+    assert shorts(was) == ["!pregnancy 01Apr"]
+    assert shorts(was, is_not) == shorts(is_not, was) == []
+    assert shorts(was, is_not, again) == ["!pregnancy 15Aug"]

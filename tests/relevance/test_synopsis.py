@@ -132,6 +132,29 @@ def test_no_day_is_shown_that_nobody_said(story, exams, sent, written) -> None:
     assert (moment(at, story.case), iso(at, story.case), dtm(at, story.case)) == written
 
 
+def test_a_clocks_time_is_no_coarse_one(story, exams) -> None:
+    """Times of arrival have microseconds of any value."""
+    story.items(exams.ct, [])
+    for odd in (1, 2, 7, 999_999):
+        assert day(story.at("2026-08-19 06:10") + odd, story.case) == "19Aug"
+        assert dtm(story.at("2026-08-19 06:10") + odd, story.case) == "20260819061000"
+    undated = story.egfr("24", "2026-08-19 06:10")._replace(observed=0, received=story.at("2026-08-19 06:20") + 2)
+    (item,) = [one for one in story.items(exams.ct, [undated]) if one.finding.rule.id == "R01"]
+    assert item.short == "!eGFR 24 (19Aug)"
+
+
+def test_a_drug_until_a_month_is_in_use_to_its_end(story, exams) -> None:
+    """Until 202608 is no end on the first of August (T47)."""
+
+    def lines(until: str) -> list[str]:
+        drug = story.drug("metformin", ended=instant(until, ZONE))
+        return [item.line for item in story.items(exams.ct, [story.egfr("24"), drug]) if "etformin" in item.line]
+
+    assert ["active since" in line for line in lines("202608")] == [True]
+    assert ["active since" in line for line in lines("2026")] == [True]
+    assert lines("202606") == []
+
+
 def test_a_result_of_the_future_says_so_and_stands_as_of_its_arrival(story, exams) -> None:
     """A year too many must not stand above every result of that year (T50)."""
     ahead = story.egfr("24", "2027-08-19 06:10")

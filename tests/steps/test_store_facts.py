@@ -235,6 +235,24 @@ class TestNames:
         assert not facts(ADT, PID, PV1, EGFR, kind="person")
 
 
+class TestContradictions:
+    """What says two things at once."""
+
+    def test_a_denied_allergy_with_a_reaction_is_possible(self) -> None:
+        """`tolerated` beside hives: one of them is wrong, so it is shown as possible; alone it is refuted."""
+        denied = "AL1|1|DA|^Iodinated contrast media - tolerated"
+        assert facts(ADT, PID, denied, kind="allergy")[0].certainty == "refuted"
+        assert facts(ADT, PID, f"{denied}|SV|HIVES", kind="allergy")[0].certainty == "possible"
+        assert facts(ADT, PID, f"{denied}||HIVES", kind="allergy")[0].certainty == "possible"
+
+    def test_an_order_the_pharmacy_cannot_accept_is_no_use(self) -> None:
+        """ORC-1 UA, table 0119."""
+        drug = "RXE|^^^20260801|6809^metformin^RXN|500||mg|TAB"
+        rde = head("RDE^O11")
+        assert facts(rde, PID, "ORC|NW|M1", drug, kind="medication")[0].status == "A"
+        assert facts(rde, PID, "ORC|UA|M1", drug, kind="medication")[0].status == "D"
+
+
 class TestResults:
     """OBX of an ORU."""
 
