@@ -269,6 +269,16 @@ class DeferredFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelStarted(Event):
+    """A person started a channel that had stopped; it catches up from this entry."""
+
+    channel: str
+    position: int
+    who: str
+    level: ClassVar[Level] = Level.WARNING
+
+
+@dataclass(frozen=True, slots=True)
 class EnrichmentSwitched(Event):
     """A person turned enrichment on or off."""
 

@@ -29,7 +29,7 @@ from engine.app.log_files import Logs
 from engine.app.telling import Telling
 from engine.app.worker_commands import WorkerCommands
 from engine.channel.ports import Commit, Deferred, LogReader, Store
-from engine.channel.process import State, load, process
+from engine.channel.process import Processed, State, catch_up, load, process
 from engine.channel.site import Site, load_site
 from engine.errors import BackstoryError, ConfigError, Retryable
 
@@ -162,9 +162,15 @@ class Worker:
         self._wait(0.0 if entries else POLL)
 
     def _batch(self, log: LogReader, store: Store, state: State, partition: int) -> int:
-        """Process the next batch; returns how many entries it had."""
-        began = self._clock.mono()
-        done = process(state, log, store, now=self._clock.wall, elapsed=time.perf_counter, partition=partition)
+        """Process the next batch, and the next of a channel that catches up; returns how many entries they had."""
+        entries = 0
+        for step in (process, catch_up):
+            began = self._clock.mono()
+            done = step(state, log, store, now=self._clock.wall, elapsed=time.perf_counter, partition=partition)
+            entries += self._told(done, began)
+        return entries
+
+    def _told(self, done: Processed, began: float) -> int:
         if not done.entries:
             return 0
         if done.queued:

@@ -1,4 +1,4 @@
-"""What the worker does on command: `status` and `enrichment on|off` (D17, D25).
+"""What the worker does on command: `status`, `enrichment on|off`, and starting a stopped channel (D15b, D17, D25).
 
 Commands come in threads of the control socket and are carried out by the worker's own thread between two batches, since
 the store has one writer in one thread.
@@ -10,10 +10,11 @@ from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 from engine.app.control import Command
-from engine.app.events import CommandRefused, EnrichmentSwitched, Event
+from engine.app.events import ChannelStarted, CommandRefused, EnrichmentSwitched, Event
 from engine.channel.ports import Commit, Store
-from engine.channel.process import State
+from engine.channel.process import CATCHING_UP, STOPPED, State
 from engine.errors import BackstoryError, Rejected, Retryable
+from engine.hl7.printable import printable
 
 TIMEOUT = 30.0
 SWITCH = ("on", "off")
@@ -45,10 +46,10 @@ class WorkerCommands:
         """Carry out a command; called in the socket's threads. Raises Rejected, or Retryable where it took too long."""
         if command.verb == "status":
             return self._status()
-        if command.verb != "enrichment":
-            self._emit(CommandRefused("unknown", "the worker knows enrichment and status"))
-            raise Rejected("the worker knows enrichment and status")
-        if command.args.get("state") not in SWITCH:
+        if command.verb not in {"enrichment", "channel"}:
+            self._emit(CommandRefused("unknown", "the worker knows channel, enrichment and status"))
+            raise Rejected("the worker knows channel, enrichment and status")
+        if command.verb == "enrichment" and command.args.get("state") not in SWITCH:
             raise Rejected("enrichment: state is on or off")
         asked = _Asked(command, Future())
         self._asked.put(asked)
@@ -66,9 +67,28 @@ class WorkerCommands:
             except Empty:
                 return
             try:
-                asked.answer.set_result(self._switch(asked.command, state, store))
+                work = self._switch if asked.command.verb == "enrichment" else self._start
+                asked.answer.set_result(work(asked.command, state, store))
             except BackstoryError as error:
                 asked.answer.set_exception(error)
+
+    def _start(self, command: Command, state: State, store: Store) -> dict[str, Any]:
+        """TRANSACTION: the cursors of a stopped channel, which from now on catch up, and the id of the command."""
+        name = str(command.args.get("name", ""))
+        if name not in state.routes.channels:
+            raise Rejected(f"there is no channel {printable(name)!r}")
+        if store.command_done(command.id):
+            return {"name": name}
+        stopped = [cursor for cursor in state.behind(STOPPED) if cursor.name == name]
+        if not stopped:
+            raise Rejected(f"channel {name} is not stopped")
+        cursors = tuple(cursor._replace(state=CATCHING_UP, reason="", failures=0) for cursor in stopped)
+        commit = Commit(cursors=cursors, commands=(command.id,))
+        store.commit(commit)
+        state.committed(commit)
+        for cursor in cursors:
+            self._emit(ChannelStarted(name, cursor.position, command.who))
+        return {"name": name, "position": min(cursor.position for cursor in cursors)}
 
     def _switch(self, command: Command, state: State, store: Store) -> dict[str, Any]:
         """TRANSACTION: the switch and the id of the command that moved it."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from engine.channel.process import State
     from engine.order.order import Order
 
+LIVE = "live"  # the cursor of all channels that run
 NOBODY = PatientContext.of(frozenset(), (), Coverage({}))
 REFUSED = "store_refused"  # the alert of an entry whose effects the store did not take
 NO_CHANNEL = "no channel accepts it"
@@ -50,7 +51,15 @@ class Batch:
     """The rows that a batch of entries caused, and what became of its channels."""
 
     def __init__(
-        self, state: "State", store: StoreReader, now: int, elapsed: Callable[[], float], *, enrich: bool
+        self,
+        state: "State",
+        store: StoreReader,
+        now: int,
+        elapsed: Callable[[], float],
+        partition: int,
+        *,
+        enrich: bool,
+        lead: str,
     ) -> None:
         self._state = state
         self._store = store
@@ -59,17 +68,13 @@ class Batch:
         self._enrich = enrich and state.enrich
         self._spans = dict(state.spans)
         self._patients = Patients(store, self._spans, state.delayed_since)
-        self._stopped = {cursor.name for cursor in state.stopped()}
+        self._lead = lead
+        self._stopped = {cursor.name for cursor in state.behind() if cursor.partition == partition} - {lead}
         self._overlay = Overlay(self._patients, store)
         self._settled: dict[str, Order] = {}  # what to keep of each order, given what is stored of it
         self.failures = dict(state.failures)
         self.done: list[Done] = []
         self.stopped: tuple[Cursor, ...] = ()
-
-    @property
-    def delayed_since(self) -> int:
-        """Received time of the oldest entry that a stopped context channel has not seen, or 0."""
-        return self._patients.delayed_since
 
     @classmethod
     def run(
@@ -81,11 +86,15 @@ class Batch:
         elapsed: Callable[[], float],
         *,
         enrich: bool = True,
+        lead: str = LIVE,
     ) -> "Batch":
-        """Run the channels over the entries; again without the orders that belong to somebody else."""
+        """Run the channels over the entries; again without the orders that belong to somebody else.
+
+        `lead` is the channel that runs alone to catch up, or the live cursor, with which all others run.
+        """
         foreign: frozenset[int] = frozenset()
         while True:
-            batch = cls(state, store, now, elapsed, enrich=enrich)
+            batch = cls(state, store, now, elapsed, entries[0].partition, enrich=enrich, lead=lead)
             batch._run(entries, foreign)
             found = batch._foreign_orders() - foreign
             if not found:
@@ -124,7 +133,8 @@ class Batch:
         prepared = [read_entry(self._state.routes, entry) for entry in entries]
         self._load(prepared)
         for one in prepared:
-            self._overlay.keys += one.keys
+            if self._lead == LIVE:
+                self._overlay.keys += one.keys
             self._entry(one, one.entry.position in foreign)
 
     def _load(self, prepared: Iterable[ReadEntry]) -> None:
@@ -143,6 +153,8 @@ class Batch:
 
     def _entry(self, one: ReadEntry, foreign: bool) -> None:  # noqa: FBT001 - whether this entry's order is another patient's
         entry = one.entry
+        if self._lead != LIVE and (one.message is None or not one.routes):
+            return  # the live cursor has said what became of it
         if entry.kind is Kind.OPERATOR:
             note = operator_acts.read(entry)
             if isinstance(note, str):
@@ -156,7 +168,7 @@ class Batch:
             self._row(one, _nowhere(Status.FILTERED, NO_CHANNEL))
         else:
             for route in one.routes:
-                if route.name not in self._stopped:
+                if self._lead in {LIVE, route.name} and route.name not in self._stopped:
                     self._channel(one, one.message, route, foreign)
 
     def _context(self, key: str) -> PatientContext:
@@ -237,6 +249,7 @@ class Batch:
         self.failures.pop(route.name, None)
         reason = f"{failures} messages failed in a row"
         places = {partition: self._state.position(partition) for partition in range(self._state.partitions)}
+        places |= {own.partition: own.position for own in self._state.behind() if own.name == route.name}
         places[entry.partition] = entry.position
         self.stopped += tuple(
             Cursor(route.name, partition, position, "stopped", reason, failures)

@@ -2,41 +2,26 @@
 
 TRANSACTION: `process` reads up to 256 entries after the live cursor, runs the channels over them in memory, and commits
 facts, identity, orders, outcomes, search keys, outbox rows and cursors once. A crash repeats work, never its effect.
-A commit that the store refuses is made again entry by entry, and the one that fails alone becomes FAILED (D6).
+A channel that stopped and was started again does the same alone, from its own cursor, until it has caught up.
 """
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from engine.channel.batch import REFUSED, Batch, Done
-from engine.channel.outcome import Status
-from engine.channel.ports import Commit, Cursor, Entry, LogReader, OutcomeRow, Store, StoreReader
+from engine.channel.attempt import NOTHING, Attempt, Processed
+from engine.channel.batch import LIVE
+from engine.channel.ports import Commit, Cursor, Entry, LogReader, Store, StoreReader
 from engine.channel.routes import Routes
 from engine.channel.site import Site
-from engine.errors import Retryable, StoreBroken, StoreRefused
 
 if TYPE_CHECKING:
     from engine.channel.contexts import Spans
 
+__all__ = ["CATCHING_UP", "LIVE", "NOTHING", "STOPPED", "Processed", "State", "catch_up", "load", "process"]
+
 ENTRIES = 256
 BYTES = 2 * 1024 * 1024
-LIVE = "live"
-
-
-class Processed(NamedTuple):
-    """What a call did; empty when there was nothing after the cursor."""
-
-    entries: int
-    first: int
-    last: int
-    done: tuple[Done, ...]
-    stopped: tuple[Cursor, ...]  # channels that stopped in this batch
-    refused: tuple[tuple[int, str], ...]  # (entry, type of exception) that the store refused alone
-    queued: int  # outbox rows
-    deferred: int  # jobs
-
-
-NOTHING = Processed(0, 0, 0, (), (), (), 0, 0)
+STOPPED, CATCHING_UP = "stopped", "catching_up"
 
 
 class State:
@@ -45,31 +30,35 @@ class State:
     def __init__(self, routes: Routes, store: StoreReader, log: LogReader, installation: str) -> None:
         self.routes = routes
         self.installation = installation
+        self._log = log
         self.cursors = {(cursor.name, cursor.partition): cursor for cursor in store.cursors()}
         self.switches = store.switches()
         self.spans: Spans = dict(store.coverage())
         self.failures: dict[str, int] = {}  # FAILED in a row, by channel
         self.partitions = log.partitions
-        self.delayed_since = 0
-        for cursor in self.stopped():
-            route = routes.channels.get(cursor.name)
-            if route is not None and not route.to:
-                waiting = log.read(cursor.partition, cursor.position, 1, 1)
-                self.delay(waiting[0].received if waiting else 0)
+        self.delayed_since = self._delay()
 
     def position(self, partition: int) -> int:
         """The live cursor."""
         cursor = self.cursors.get((LIVE, partition))
         return cursor.position if cursor else 0
 
-    def stopped(self) -> list[Cursor]:
-        """The rows of channels that do not run."""
-        return [cursor for (name, _), cursor in self.cursors.items() if name != LIVE and cursor.state == "stopped"]
+    def behind(self, *states: str) -> list[Cursor]:
+        """The rows of channels that are not where the live cursor is: stopped, or started again and catching up."""
+        wanted = states or (STOPPED, CATCHING_UP)
+        return [cursor for (name, _), cursor in self.cursors.items() if name != LIVE and cursor.state in wanted]
 
-    def delay(self, received: int) -> None:
-        """A context channel has not seen an entry of that time (D13)."""
-        if received and (not self.delayed_since or received < self.delayed_since):
-            self.delayed_since = received
+    def _delay(self) -> int:
+        """When the oldest entry came that a context channel has not seen (D13); 0 where they have seen all."""
+        found = []
+        for cursor in self.behind():
+            route = self.routes.channels.get(cursor.name)
+            if route is not None and not route.to:
+                waiting = self._log.read(cursor.partition, cursor.position, 1, 1)
+                # where nothing waits, what failed last is what it has not understood
+                waiting = waiting or self._log.read(cursor.partition, cursor.position - 1, 1, 1)
+                found += [entry.received for entry in waiting]
+        return min(found, default=0)
 
     @property
     def enrich(self) -> bool:
@@ -81,6 +70,13 @@ class State:
         self.cursors.update({(cursor.name, cursor.partition): cursor for cursor in commit.cursors})
         self.switches.update(commit.switches)
         self.spans.update(commit.coverage)
+        if any(cursor.name != LIVE for cursor in commit.cursors):
+            self.delayed_since = self._delay()
+
+    def moved(self, lead: str, last: Entry) -> Cursor:
+        """The cursor of `lead` at an entry; a channel that has caught up joins the live cursor (D15b)."""
+        joined = lead == LIVE or last.position >= self.position(last.partition)
+        return Cursor(lead, last.partition, last.position, LIVE if joined else CATCHING_UP)
 
 
 def load(site: Site, store: StoreReader, log: LogReader, installation: str) -> State:
@@ -114,114 +110,30 @@ def process(
     entries = log.read(partition, state.position(partition), ENTRIES, BYTES)
     if not entries:
         return NOTHING
-    try:
-        return _commit(state, store, entries, now, elapsed)
-    except (Retryable, StoreBroken):
-        raise
-    except Exception:  # noqa: BLE001 - the process loop: whatever it was, the entries are tried one by one (D6)
-        return _one_by_one(state, store, entries, now, elapsed)
+    return Attempt(state, store, now, elapsed, LIVE).all_or_one_by_one(entries)
 
 
-def _commit(
+def catch_up(
     state: State,
+    log: LogReader,
     store: Store,
-    entries: Sequence[Entry],
+    *,
     now: Callable[[], int],
     elapsed: Callable[[], float],
+    partition: int = 0,
 ) -> Processed:
-    batch = Batch.run(state, store, entries, now(), elapsed)
-    last = entries[-1]
-    cursors = (Cursor(LIVE, last.partition, last.position), *batch.stopped)
-    commit = batch.commit(cursors)
-    store.commit(commit)
-    state.committed(commit)
-    state.failures = batch.failures
-    state.delayed_since = batch.delayed_since
-    return Processed(
-        *(len(entries), entries[0].position, last.position, tuple(batch.done), batch.stopped, ()),
-        *(len(commit.outgoing), len(commit.deferred)),
-    )
+    """The next batch of a channel that was started again, alone, up to where the live cursor is (D15b).
 
-
-def _one_by_one(
-    state: State,
-    store: Store,
-    entries: Sequence[Entry],
-    now: Callable[[], int],
-    elapsed: Callable[[], float],
-) -> Processed:
-    parts = []
-    for entry in entries:
-        try:
-            parts.append(_alone(state, store, entry, now, elapsed))
-        except (Retryable, StoreBroken):
-            if parts:
-                break  # what is committed is told; the rest comes again
-            raise
-    return _joined(parts)
-
-
-def _alone(state: State, store: Store, entry: Entry, now: Callable[[], int], elapsed: Callable[[], float]) -> Processed:
-    try:
-        return _commit(state, store, [entry], now, elapsed)
-    except (Retryable, StoreBroken):
-        raise
-    except Exception as error:  # noqa: BLE001 - the process loop (D6): this entry alone is kept out
-        return _sent_bare(state, store, entry, now, elapsed, _told(error))
-
-
-def _told(error: Exception) -> str:
-    """The kind of refusal: StoreRefused names it itself; any other text may quote the message."""
-    return str(error) if isinstance(error, StoreRefused) else f"store refused: {type(error).__name__}"
-
-
-def _sent_bare(  # noqa: PLR0917 - what _commit takes, and why
-    state: State,
-    store: Store,
-    entry: Entry,
-    now: Callable[[], int],
-    elapsed: Callable[[], float],
-    reason: str,
-) -> Processed:
-    """Let an order leave without enrichment, keeping nothing of what the store refused (D1); else FAILED."""
-    cursor = Cursor(LIVE, entry.partition, entry.position)
-    try:
-        batch = Batch.run(state, store, [entry], now(), elapsed, enrich=False)
-        commit = batch.only_what_leaves(cursor, reason)
-        if commit is None:
-            return _refused(state, store, entry, now(), reason)
-        store.commit(commit)
-    except (Retryable, StoreBroken):
-        raise
-    except Exception:  # noqa: BLE001 - the process loop (D6): not even the bare message can be queued
-        return _refused(state, store, entry, now(), reason)
-    state.committed(commit)
-    done = tuple(done._replace(row=row) for done, row in zip(batch.done, commit.outcomes, strict=True))
-    refused = ((entry.position, reason),)
-    return Processed(1, entry.position, entry.position, done, (), refused, len(commit.outgoing), 0)
-
-
-def _refused(state: State, store: Store, entry: Entry, now: int, reason: str) -> Processed:
-    """Commit nothing of an entry but that the store refused it."""
-    row = OutcomeRow(
-        *(entry.position, "", 1, Status.FAILED, "", "", reason, "", "", REFUSED),
-        *(state.routes.site.hash, now),
-    )
-    commit = Commit(cursors=(Cursor(LIVE, entry.partition, entry.position),), outcomes=(row,))
-    store.commit(commit)
-    state.committed(commit)
-    done = Done(row, entry.listener, b"", ())
-    return Processed(1, entry.position, entry.position, (done,), (), ((entry.position, reason),), 0, 0)
-
-
-def _joined(parts: Sequence[Processed]) -> Processed:
-    return Processed(
-        entries=sum(part.entries for part in parts),
-        first=parts[0].first,
-        last=parts[-1].last,
-        done=tuple(done for part in parts for done in part.done),
-        stopped=tuple(cursor for part in parts for cursor in part.stopped),
-        refused=tuple(refused for part in parts for refused in part.refused),
-        queued=sum(part.queued for part in parts),
-        deferred=sum(part.deferred for part in parts),
-    )
+    Arguments and errors are those of `process`. NOTHING where no channel has to catch up.
+    """
+    waiting = [cursor for cursor in state.behind(CATCHING_UP) if cursor.partition == partition]
+    if not waiting:
+        return NOTHING
+    cursor, live = waiting[0], state.position(partition)
+    entries = [entry for entry in log.read(partition, cursor.position, ENTRIES, BYTES) if entry.position <= live]
+    if not entries:
+        joined = Commit(cursors=(cursor._replace(state=LIVE),))
+        store.commit(joined)
+        state.committed(joined)
+        return NOTHING
+    return Attempt(state, store, now, elapsed, cursor.name).all_or_one_by_one(entries)

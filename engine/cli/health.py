@@ -17,7 +17,6 @@ LATE = 60 * SECOND  # an entry that waits longer for the worker needs a look
 LATELY = 24 * 60 * 60 * SECOND  # for how long a message that failed with an alert is called to mind
 MOST_FAILED = 1_000  # newest failed outcomes that are looked at
 LONG_RETRY = 5 * 60 * SECOND  # a lane that tries for longer needs a look
-_RUNNING = ("live", "catching_up")
 
 
 class LaneHealth(NamedTuple):
@@ -83,7 +82,7 @@ def look(
     cursors = store.cursors()
     live = {cursor.partition: cursor.position for cursor in cursors if cursor.name == "live"}
     tails = journal.tails()
-    own = {cursor.name: cursor for cursor in cursors if cursor.name != "live"}
+    own = {cursor.name: cursor for cursor in cursors if "live" not in {cursor.name, cursor.state}}  # others run with it
     oldest = [entry.received for partition in tails for entry in journal.read(partition, live.get(partition, 0), 1, 1)]
     return Health(
         now=now,
@@ -162,4 +161,4 @@ def _lane_need(health: LaneHealth, now: int) -> str:
 
 def channel_state(cursor: Cursor | None) -> str:
     """A channel's state in a word: those without a cursor of their own run with the live one."""
-    return "running" if cursor is None or cursor.state in _RUNNING[:1] else cursor.state
+    return "running" if cursor is None else cursor.state.replace("_", " ")

@@ -11,6 +11,7 @@ from engine.app.control import Command
 from engine.app.events import (
     AlertRaised,
     BatchProcessed,
+    ChannelStarted,
     ChannelStopped,
     CommandRefused,
     EnrichmentSwitched,
@@ -98,13 +99,26 @@ def test_a_switch_that_cannot_be_committed_is_told_to_who_asked(desk: Desk) -> N
     assert desk.events == []
 
 
+def test_a_stopped_channel_is_started_once(desk: Desk) -> None:
+    """The same command again changes nothing; one that runs or is none is refused, and who asked is told (D17)."""
+    desk.store.commit(Commit(cursors=(Cursor("results", 0, 7, "stopped", "10 messages failed in a row", 10),)))
+    desk.state = load(site(), desk.store, MemoryJournal(), "0" * 32)
+    start = Command("1", "anna", "channel", {"name": "results"})
+    assert desk.ask(start) == {"name": "results", "position": 7}
+    assert desk.state.cursors["results", 0] == Cursor("results", 0, 7, "catching_up")
+    assert desk.ask(start) == {"name": "results"}
+    assert desk.events == [ChannelStarted("results", 7, "anna")]
+    assert str(desk.ask(Command("2", "anna", "channel", {"name": "results"}))) == "channel results is not stopped"
+    assert str(desk.ask(Command("3", "anna", "channel", {"name": "nix"}))) == "there is no channel 'nix'"
+
+
 def test_what_is_no_command_is_refused(desk: Desk) -> None:
     """At once, without the worker's thread."""
     with pytest.raises(Rejected, match="on or off"):
         desk.commands(switch("maybe", "1"))
     with pytest.raises(Rejected, match="enrichment and status"):
         desk.commands(Command("1", "anna", "dance", {}))
-    assert desk.events == [CommandRefused("unknown", "the worker knows enrichment and status")]
+    assert desk.events == [CommandRefused("unknown", "the worker knows channel, enrichment and status")]
     assert desk.commands(Command("1", "anna", "status", {})) == {"processed": 3}
 
 

@@ -14,7 +14,7 @@ from engine.channel.control_ids import control_id
 from engine.channel.operator_acts import note_body
 from engine.channel.outcome import Status
 from engine.channel.ports import Commit, Journal, Kind, Received, Store
-from engine.channel.process import NOTHING, Processed, State, load, process
+from engine.channel.process import CATCHING_UP, NOTHING, STOPPED, Processed, State, catch_up, load, process
 from engine.channel.site import Site, load_site
 from engine.errors import Retryable, StoreBroken, StoreRefused
 from engine.hl7.message import Message
@@ -86,6 +86,19 @@ class Bench:
 
     def process(self, partition: int = 0) -> Processed:
         return process(self.state, self.journal, self.store, now=lambda: NOW, elapsed=lambda: 0.0, partition=partition)
+
+    def catch_up(self, partition: int = 0) -> Processed:
+        return catch_up(self.state, self.journal, self.store, now=lambda: NOW, elapsed=lambda: 0.0, partition=partition)
+
+    def start(self, name: str) -> None:
+        """What a person does with a channel that stopped."""
+        cursors = tuple(
+            cursor._replace(state=CATCHING_UP) for cursor in self.state.behind(STOPPED) if cursor.name == name
+        )
+        assert cursors
+        commit = Commit(cursors=cursors)
+        self.store.commit(commit)
+        self.state.committed(commit)
 
     def restart(self) -> None:
         self.state = load(self.site, self.store, self.journal, INSTALLATION)
@@ -569,6 +582,87 @@ def test_ten_failures_in_a_row_stop_a_channel_and_no_other(bench: Bench) -> None
     bench.restart()
     bench.receive(("ris", ORM.replace(b"SYN0006", b"SYN0200")), ("lab", ORU31))
     assert statuses(bench.process()) == [("results", Status.TRANSFORMED)]
+
+
+def test_a_channel_that_is_started_again_catches_up_alone_and_joins(bench: Bench) -> None:
+    """What came meanwhile runs through it in order, each once, while the live cursor goes on (D15b)."""
+    later = [("ris", ORM.replace(b"SYN0006", b"SYN%04d" % number)) for number in range(300, 303)]
+    bench.receive(*[failing(n) for n in range(11)], ("lab", ORU24), *later)
+    bench.process()
+    assert bench.sent() == []
+    assert bench.catch_up().entries == 0  # the control: a channel that is stopped does not run
+    bench.start("orders_to_pacs")
+    bench.restart()
+    bench.receive(("ris", ORM.replace(b"SYN0006", b"SYN0303")))
+    assert statuses(bench.process()) == []  # not yet with the live cursor
+    done = bench.catch_up()
+    assert statuses(done) == [("orders_to_pacs", Status.FAILED)] + [("orders_to_pacs", Status.TRANSFORMED)] * 4
+    assert (done.first, done.last) == (11, 16)
+    assert [field(body, "OBR-13")[:8] for body in bench.sent()] == ["!eGFR 24"] * 4
+    assert [row.channel for row in bench.store.outcomes([12])] == ["results"]
+    assert bench.catch_up().entries == 0
+    for partition in range(1, bench.journal.partitions):
+        assert bench.catch_up(partition).entries == 0
+    assert bench.state.behind() == []
+    bench.restart()
+    bench.receive(("ris", ORM.replace(b"SYN0006", b"SYN0304")))
+    assert statuses(bench.process()) == [("orders_to_pacs", Status.TRANSFORMED)]
+    assert len(bench.sent()) == 5
+
+
+def test_a_channel_that_fails_on_while_it_catches_up_stops_again(bench: Bench) -> None:
+    """Where it stopped for the second time, and what came before is not repeated."""
+    bench.receive(*[failing(n) for n in range(25)])
+    bench.process()
+    bench.start("orders_to_pacs")
+    done = bench.catch_up()
+    assert len(done.done) == 10
+    (cursor,) = (one for one in bench.state.behind(STOPPED) if one.partition == 0)
+    assert (cursor.position, cursor.reason) == (20, "10 messages failed in a row")
+    bench.start("orders_to_pacs")
+    assert len(bench.catch_up().done) == 5
+    assert [one for one in bench.state.behind() if one.partition == 0] == []
+
+
+def test_what_the_store_refuses_of_a_channel_that_catches_up_is_its_own_failure(bench: Bench) -> None:
+    """The entry is FAILED in that channel, and the others of the batch are kept (D6)."""
+    refusable = ORU24.replace(b"SYN0003", b"SYN0500")
+    nobody = ORU24.replace(b"12345^^^HOSP^MR", b"")
+    bench.receive(
+        *[("lab", nobody.replace(b"SYN0003", b"N%d" % n)) for n in range(10)], ("lab", refusable), ("lab", ORU31)
+    )
+    bench.process()
+    bench.start("results")
+    commit, refused = bench.store.commit, []
+
+    def refuse(batch: Commit) -> None:
+        if any(row.entry == 11 for row in batch.outcomes) and batch.facts:
+            refused.append(batch)
+            raise OverflowError
+        commit(batch)
+
+    bench.store.commit = refuse  # type: ignore[method-assign]
+    done = bench.catch_up()
+    assert len(refused) == 2
+    assert [(one.row.entry, one.row.channel, one.row.status) for one in done.done] == [
+        (11, "results", Status.FAILED),
+        (12, "results", Status.TRANSFORMED),
+    ]
+    assert bench.state.behind(STOPPED) == []
+
+
+def test_a_context_channel_that_has_caught_up_delays_nothing(memory: Bench) -> None:
+    """What is said of absence is delayed until then, and no longer (D13)."""
+    nobody = ORU24.replace(b"12345^^^HOSP^MR", b"")
+    memory.receive(*[("lab", nobody.replace(b"SYN0003", b"N%d" % n)) for n in range(10)])
+    memory.process()
+    assert memory.state.delayed_since == NOW + 9  # nothing waits, but what failed last was not understood
+    memory.receive(("lab", ORU24))
+    memory.process()
+    memory.start("results")
+    assert memory.state.delayed_since > 0
+    memory.catch_up()
+    assert memory.state.delayed_since == 0
 
 
 def test_a_success_between_failures_starts_the_count_again(memory: Bench) -> None:

@@ -36,3 +36,29 @@ def test_a_stopped_channel_makes_status_leave_with_1(tmp_path: Path) -> None:
         assert json.loads(text)["channels"]["results"]["state"] == "running"
         assert b"MSA|AA|" in engine.send("ris", sample("orm_ct_abdomen.hl7"))
         wait_for(lambda: sink.received, "the order of another listener arrives")
+
+
+def test_a_stopped_channel_is_started_and_catches_up(tmp_path: Path) -> None:
+    """An order channel stopped after ten orders without a number: those that came meanwhile leave, and the next as well."""
+    order = sample("orm_ct_abdomen.hl7")
+    nameless = order.replace(b"P1^EMR", b"").replace(b"F1^RIS", b"").replace(b"ACC1", b"")
+    with Sink() as sink, Engine(tmp_path, pacs=sink.port) as engine:
+        for number in range(10):
+            assert b"MSA|AA|" in engine.send("ris", nameless.replace(b"SYN0006", b"BAD%d" % number))
+        assert b"MSA|AA|" in engine.send("ris", order)
+        engine.wait_processed()
+        code, text = status(engine)
+        assert code == 1
+        assert "channel orders_to_pacs is stopped at entry 10" in text
+        assert sink.received == []
+        command = [sys.executable, "-m", "engine.cli", "channel", "start", "orders_to_pacs", "--site", str(engine.site)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        wait_for(lambda: len(sink.received) == 1, "the order that waited arrives")
+        assert b"MSA|AA|" in engine.send("ris", order.replace(b"SYN0006", b"SYN0106"))
+        wait_for(lambda: len(sink.received) == 2, "the next order arrives")
+        again = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert (again.returncode, again.stderr) == (1, "backstory: channel orders_to_pacs is not stopped\n")
+        unknown = [*command[:5], "nix", *command[6:]]
+        again = subprocess.run(unknown, capture_output=True, text=True, timeout=60, check=False)
+        assert (again.returncode, again.stderr) == (1, "backstory: there is no channel 'nix'\n")
