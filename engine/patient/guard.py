@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 from engine.hl7.message import Segment
 from engine.patient.context import PatientContext
-from engine.patient.fact import Demographics, Fact
+from engine.patient.fact import BESIDE, Demographics, Fact
 from engine.patient.identity import said
 
 _REGISTERED = frozenset({"demographics", "vip", "allergy", "problem"})  # what only registrations (ADT) bring
+_BESIDE = BESIDE | {"demographics"}  # nothing that would be shown
 _REUSED = "this number was somebody else's before; what was known then is left out of the order"
 _MISNAMED = "messages under this number name somebody else; what they say is left out of the order"
 
@@ -64,10 +65,10 @@ def only_own(order: Demographics, context: PatientContext) -> tuple[PatientConte
         return context, ""
     left = [fact for fact in context.rows if everybody.is_others(fact)]
     gone = set(map(id, left))
-    misnamed = any(everybody.is_misnamed(fact) for fact in left)
-    reused = everybody.reused or any(not everybody.is_misnamed(fact) for fact in left)
-    own = context.only(lambda fact: id(fact) not in gone, silent={fact.kind for fact in left})
-    return own, "; ".join([_REUSED] * reused + [_MISNAMED] * misnamed)
+    told = [fact for fact in left if fact.kind not in _BESIDE]
+    misnamed = [everybody.is_misnamed(fact) for fact in told]
+    own = context.only(lambda fact: id(fact) not in gone, silent={fact.kind for fact in told})
+    return own, "; ".join([_REUSED] * (False in misnamed) + [_MISNAMED] * (True in misnamed))
 
 
 class _Said(NamedTuple):
@@ -90,13 +91,12 @@ class _Everybody:
             self._named.setdefault((row.patient, row.source), []).append(_said(patient, row))
         every = (*self._registered.values(), *self._named.values())
         self.others = any(one.ours is False for said in every for one in said)
-        self.reused = any(one.ours is False for said in self._registered.values() for one in said)
         # an identifier that nobody registered begins when the last of the others became this patient's
         self._since = max(map(_begun, self._registered.values()), default=0)
 
     def is_others(self, fact: Fact) -> bool:
         """Whether a fact is somebody else's: by its own message, else by whose the number was."""
-        if fact.kind in _REGISTERED:
+        if _kind(fact) in _REGISTERED:
             return _told(self._registered.get(fact.patient, ()), fact.entry) is False
         named = _told(self._named.get((fact.patient, fact.source), ()), fact.entry)
         if named is not None:
@@ -107,7 +107,12 @@ class _Everybody:
     def is_misnamed(self, fact: Fact) -> bool:
         """Whether it is somebody else's by its own message, which registers nobody."""
         named = _told(self._named.get((fact.patient, fact.source), ()), fact.entry)
-        return fact.kind not in _REGISTERED and named is False
+        return _kind(fact) not in _REGISTERED and named is False
+
+
+def _kind(fact: Fact) -> str:
+    """The kind of a fact, or of the set that a snapshot's marker ends."""
+    return fact.text if fact.kind == "snapshot" else fact.kind
 
 
 def _told(rows: list[_Said] | tuple[()], entry: int) -> bool | None:

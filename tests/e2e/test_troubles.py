@@ -54,7 +54,9 @@ def test_a_data_folder_that_is_a_file_is_one_line(tmp_path: Path) -> None:
 def test_the_engine_stops_when_it_is_asked_and_knows_its_verbs(tmp_path: Path) -> None:
     """`stop` over the control socket is a stop in order; another word is refused with those there are."""
     with Engine(tmp_path) as engine:
-        with pytest.raises(Rejected, match="there is no verb dance; there are append, channel, enrichment, status, stop"):
+        with pytest.raises(
+            Rejected, match="there is no verb dance; there are append, channel, enrichment, status, stop"
+        ):
             engine.command("supervisor", "dance")
         assert engine.command("supervisor", "stop") == {}
         assert engine._process is not None

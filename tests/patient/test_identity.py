@@ -230,6 +230,17 @@ def test_a_late_registration_of_the_former_patient_takes_nothing_from_the_presen
     rows = (row(1, *JANE), row(5, *BOB), row(6, "", "", kind="lab"), row(6, "", "", kind="allergy"), late)
     after = (row(8, "", "", kind="allergy"), row(9, "", "", kind="lab"))
     assert shown(BOB, *rows, *after) == [6, 6, 9]
+    marker = row(8, "", "", kind="snapshot")._replace(text="allergy")  # nor does his list end hers
+    assert shown(BOB, *rows, *after, marker) == [6, 6, 9]
+    assert shown(BOB, *rows, *after, marker._replace(entry=7, version=7)) == [6, 9]  # the control: a list of her own
+
+
+def test_a_number_that_changed_hands_and_had_nothing_raises_no_alert() -> None:
+    """Nothing is left out, so nothing is said."""
+    rows = (row(1, *JANE), row(5, *BOB), row(6, "", "", kind="lab"))
+    known = PatientContext.of(frozenset({rows[0].patient}), rows, Coverage({}))
+    own, left_out = only_own(Demographics(BOB[0], "", BOB[1], ""), known)
+    assert ([fact.entry for fact in own.current()], left_out) == ([6], "")
 
 
 def test_a_result_under_the_patients_own_name_is_theirs_before_the_registration() -> None:
