@@ -21,6 +21,7 @@ Snapshot = tuple[str, str, str]  # (patient, kind, scope)
 # where a fact stands and when it came; the rest of it is its content
 _PLACE = frozenset(("entry", "run", "ordinal", "version", "received", "path", "source"))
 _content = itemgetter(*(n for n, name in enumerate(Fact._fields) if name not in _PLACE))
+_NAMING = frozenset({"demographics", "person"})
 
 
 class Overlay:
@@ -80,10 +81,12 @@ class Overlay:
         """The facts but those of snapshots that say what the last one said."""
         self.load_digests((effect.patient,))
         facts = effect.facts
+        # a list belongs to whom its message names (ADR 10): under another name it is said anew
+        named = [fact for fact in facts if fact.kind in _NAMING]
         for kind, scope in effect.snapshots:
             content = [fact for fact in facts if _belongs(fact, kind, scope)]
             place = (effect.patient, kind, scope)
-            digest = _digest(content)
+            digest = _digest(content if kind in _NAMING else (*named, *content))
             if self._digests.get(place) == digest:
                 facts = tuple(fact for fact in facts if not _belongs(fact, kind, scope))
             else:

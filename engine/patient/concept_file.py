@@ -88,6 +88,7 @@ class ConceptsModel(_Model):
 
     systems: dict[Family, Names]
     specimens: dict[Specimen, Pattern]
+    something_else: Pattern = None
     units: dict[str, Names]
     labs: tuple[MeasureModel, ...] = ()
     vitals: tuple[MeasureModel, ...] = ()

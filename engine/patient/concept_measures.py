@@ -79,12 +79,13 @@ class _Measure(NamedTuple):
 class Measures:
     """The `labs` and `vitals` of the file."""
 
-    __slots__ = ("_all", "_by_concept", "_by_loinc")
+    __slots__ = ("_all", "_by_concept", "_by_loinc", "_something_else")
 
     def __init__(self, file: ConceptsModel) -> None:
         sections = (("lab", file.labs), ("vital", file.vitals))
         self._all = tuple(_compiled(kind, model, file) for kind, models in sections for model in models)
         self._by_loinc = {code: measure for measure in self._all for code in measure.file.loinc}
+        self._something_else = file.something_else
         self._by_concept = {measure.file.concept: measure for measure in self._all}
 
     @property
@@ -104,11 +105,15 @@ class Measures:
     def may_be(self, concept: str, code: str, text: str) -> bool:
         """Whether a result that no concept was found for has a code or a name that is about this one."""
         measure = self._by_concept.get(concept)
-        if measure is None or measure.barred(folded(text)):
+        if measure is None:
             return False
-        return self._by_loinc.get(code) is measure or any(
-            measure.file.about.search(folded(word)) for word in (text, code)
-        )
+        if self._by_loinc.get(code) is measure:
+            return True  # code and name disagree, and nobody here knows which is right
+        names = [folded(word) for word in (text, code) if word]
+        other = self._something_else
+        if any(measure.barred(name) or (other is not None and other.search(name)) for name in names):
+            return False
+        return any(measure.file.about.search(name) for name in names)
 
     def _find(self, family: str, code: str, text: str) -> _Measure | None:
         name, coded = folded(text), folded(code)

@@ -165,7 +165,12 @@ def instant(text: str, zone: str) -> int:
     if not text or text == '""':
         return 0
     time = Dtm.parse(text, zone)
-    return time.instant // 10 * 10 + _COARSE.get(time.precision, 0) if time is not None else 0
+    if time is None:
+        return 0
+    coarse = _COARSE.get(time.precision, 0)
+    if coarse and time.offset_given:  # `2021+0000` is a year of the patient's life, wherever the sender's clock stands
+        time = Dtm.parse(text[:-5].strip(), zone) or time
+    return time.instant // 10 * 10 + coarse
 
 
 def sent(message: Message, zone: str, received: int) -> tuple[int, bool]:

@@ -16,15 +16,14 @@ def demographics(source: Source, pid: Segment) -> Extracted:
     An empty place says nothing and a deleted one empties what was known; so `""` is kept as sent.
     """
     fact = _named(source, pid, "demographics")
-    if fact is None:
+    if not (fact.text or fact.value_text or fact.code or fact.flag):
         return Extracted([], [], [])
     return Extracted([fact, marker(source, pid, "demographics", "")], [("demographics", "")], [])
 
 
 def person(source: Source, pid: Segment) -> Extracted:
-    """Whom a message that registers nobody names, kept where its listener begins to name somebody else (D13b)."""
-    fact = _named(source, pid, "person")
-    return Extracted([fact], [("person", source.listener)], []) if fact is not None else Extracted([], [], [])
+    """Whom a message names beside its results, or nobody, kept where its listener begins to name somebody else (D13b)."""
+    return Extracted([_named(source, pid, "person")], [("person", source.listener)], [])
 
 
 def vip(source: Source, pv1: Segment | None) -> Extracted:
@@ -42,10 +41,8 @@ def vip(source: Source, pv1: Segment | None) -> Extracted:
     return Extracted([fact], [("vip", "")], [])
 
 
-def _named(source: Source, pid: Segment, kind: str) -> Fact | None:
+def _named(source: Source, pid: Segment, kind: str) -> Fact:
     places = [_kept(pid, field, component) for field, component in ((5, 1), (5, 2), (7, 1), (8, 1))]
-    if not any(places):
-        return None
     family, given, birth_date, sex = places
     return Fact._make(
         (

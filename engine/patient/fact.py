@@ -15,7 +15,7 @@ BESIDE = frozenset(
 MONTH, YEAR = 1, 2  # microseconds of a time of which only the month or the year was sent
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
-_HALF_HOUR = 1_800 * _SECOND
+_QUARTER = 900 * _SECOND
 _RESULTS = frozenset({"lab", "vital", "document"})
 
 
@@ -66,9 +66,9 @@ def coarseness(at: int) -> int:
     """MONTH or YEAR where no more was sent, else 0.
 
     Such a time is the start of its period, midnight in some zone, with that many microseconds; a time read off a clock
-    would have to be that very microsecond of a half hour.
+    would have to be that very microsecond of a quarter of an hour.
     """
-    rest = at % _HALF_HOUR
+    rest = at % _QUARTER
     return rest if rest in (MONTH, YEAR) else 0
 
 

@@ -5,6 +5,7 @@ one, and it is the facts of the former one that are nobody's (docs/adr/0010). Fe
 each message as well: what came under another name is no fact of this order's patient.
 """
 
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -15,6 +16,8 @@ from engine.patient.fact import BESIDE, Demographics, Fact
 from engine.patient.identity import said
 
 _REGISTERED = frozenset({"demographics", "vip", "allergy", "problem"})  # what only registrations (ADT) bring
+_UNKNOWN = frozenset({"19000101", "18000101", "00010101", "11111111", "99991231"})  # birth dates sent for unknown ones
+_SPELT = str.maketrans({"Ä": "AE", "Ö": "OE", "Ü": "UE", "Ø": "OE", "Å": "AA"})
 _BESIDE = BESIDE | {"demographics"}  # nothing that would be shown
 _REUSED = "this number was somebody else's before; what was known then is left out of the order"
 _MISNAMED = "messages under this number name somebody else; what they say is left out of the order"
@@ -40,9 +43,7 @@ def in_doubt(order: Demographics, stored: Demographics | None) -> bool:
     family, born = _same_name(order.family, stored.family), _same_date(order.birth_date, stored.birth_date)
     if family or born or (family is None and born is None):
         return False
-    return None not in {family, born} or not (
-        _same_name(order.given, stored.given) or _one_begins_the_other(order, stored)
-    )
+    return None not in {family, born} or not (_same_given(order, stored) or _one_begins_the_other(order, stored))
 
 
 def doubted(order: Demographics, context: PatientContext) -> bool:
@@ -74,7 +75,7 @@ def only_own(order: Demographics, context: PatientContext) -> tuple[PatientConte
 class _Said(NamedTuple):
     """Whom a row names: this patient (True), somebody else (False), or nobody in particular (None)."""
 
-    entry: int
+    place: tuple[int, int]  # entry, and place in the message
     version: int
     ours: bool | None
 
@@ -96,18 +97,23 @@ class _Everybody:
 
     def is_others(self, fact: Fact) -> bool:
         """Whether a fact is somebody else's: by its own message, else by whose the number was."""
+        if fact.kind == "vip":
+            return False  # whoever it marks: what is confidential stays so (D23)
+        registered = self._registered.get(fact.patient, [])
         if _kind(fact) in _REGISTERED:
-            return _told(self._registered.get(fact.patient, ()), fact.entry) is False
-        named = _told(self._named.get((fact.patient, fact.source), ()), fact.entry)
-        if named is not None:
-            return not named
-        said = self._registered.get(fact.patient)
-        return fact.entry < self._since if said is None else _in_force(said, fact.entry) is False
+            return _last_told(registered, fact) is False
+        named = self._named.get((fact.patient, fact.source), [])
+        own = _told(named, fact)
+        if own is not None:
+            return not own
+        if registered:
+            return _in_force(registered, fact) is False
+        return fact.entry < self._since or _last_told(named, fact) is False
 
     def is_misnamed(self, fact: Fact) -> bool:
         """Whether it is somebody else's by its own message, which registers nobody."""
-        named = _told(self._named.get((fact.patient, fact.source), ()), fact.entry)
-        return _kind(fact) not in _REGISTERED and named is False
+        named = self._named.get((fact.patient, fact.source), [])
+        return _kind(fact) not in _REGISTERED and _told(named, fact) is False
 
 
 def _kind(fact: Fact) -> str:
@@ -115,30 +121,36 @@ def _kind(fact: Fact) -> str:
     return fact.text if fact.kind == "snapshot" else fact.kind
 
 
-def _told(rows: list[_Said] | tuple[()], entry: int) -> bool | None:
-    """What the last row up to an entry says; one that says nothing leaves what an earlier one said."""
-    before = rows[: bisect_right(rows, entry, key=lambda one: one.entry)]
-    return next((one.ours for one in reversed(before) if one.ours is not None), None)
+def _told(rows: list[_Said], fact: Fact) -> bool | None:
+    """What the PID before a fact says, in its own message or in the last one that differs from those before."""
+    before = bisect_right(rows, (fact.entry, fact.ordinal), key=lambda one: one.place)
+    return rows[before - 1].ours if before else None
 
 
-def _in_force(rows: list[_Said], entry: int) -> bool | None:
+def _last_told(rows: list[_Said], fact: Fact) -> bool | None:
+    """The same, where a PID that says nothing leaves what an earlier one said."""
+    before = bisect_right(rows, (fact.entry, fact.ordinal), key=lambda one: one.place)
+    return next((one.ours for one in reversed(rows[:before]) if one.ours is not None), None)
+
+
+def _in_force(rows: list[_Said], fact: Fact) -> bool | None:
     """Whose the number was when an entry came: by the newest registration of those before it, else by the first ever.
 
     Registrations come late, so the newest is the one of the highest version.
     """
     telling = [one for one in rows if one.ours is not None]
-    before = [one for one in telling if one.entry <= entry]
+    before = [one for one in telling if one.place <= (fact.entry, fact.ordinal)]
     if before:
-        return max(before, key=lambda one: (one.version, one.entry)).ours
+        return max(before, key=lambda one: (one.version, one.place)).ours
     return telling[0].ours if telling else None
 
 
 def _begun(rows: list[_Said]) -> int:
     """The entry with which a number that was somebody else's became this patient's; 0 where it always was."""
     since, others = 0, False
-    for one in sorted(rows, key=lambda one: (one.version, one.entry)):
+    for one in sorted(rows, key=lambda one: (one.version, one.place)):
         if one.ours is not None:
-            since = one.entry if others and one.ours else since
+            since = one.place[0] if others and one.ours else since
             others = not one.ours
     return since
 
@@ -153,11 +165,11 @@ def _completed(order: Demographics, stored: Demographics | None) -> Demographics
 def _said(patient: Demographics, row: Fact) -> _Said:
     who = _who(row)
     agrees = _same_name(patient.family, who.family) or _same_date(patient.birth_date, who.birth_date)
-    return _Said(row.entry, row.version, False if in_doubt(patient, who) else True if agrees else None)
+    return _Said((row.entry, row.ordinal), row.version, False if in_doubt(patient, who) else True if agrees else None)
 
 
 def _in_order(rows: Iterable[Fact]) -> list[Fact]:
-    return sorted(rows, key=lambda row: (row.entry, row.run))
+    return sorted(rows, key=lambda row: (row.entry, row.ordinal, row.run))
 
 
 def _who(row: Fact) -> Demographics:
@@ -179,9 +191,24 @@ def _one_begins_the_other(one: Demographics, other: Demographics) -> bool:
 
 def _same_date(one: str, other: str) -> bool | None:
     """Whether two birth dates agree as far as both were sent; None where one was not."""
-    shared = min(len(one[:8]), len(other[:8]))
-    return one[:shared] == other[:shared] if shared else None
+    a, b = _digits(one), _digits(other)
+    shared = min(len(a), len(b))
+    return a[:shared] == b[:shared] if shared else None
+
+
+def _same_given(one: Demographics, other: Demographics) -> bool:
+    """Whether the given names agree as far as both were sent: `JANE M`, `J` and `JANE` do."""
+    a, b = _letters(one.given), _letters(other.given)
+    return bool(a and b) and (a.startswith(b) or b.startswith(a))
+
+
+def _digits(date: str) -> str:
+    """The digits of a birth date as far as the day; a date that stands for an unknown one says nothing."""
+    digits = "".join(filter(str.isdigit, date))[:8]
+    return "" if digits in _UNKNOWN else digits
 
 
 def _letters(name: str) -> str:
-    return "".join(letter for letter in said(name).upper() if letter.isalnum())
+    """A name in plain capitals: `Müller` and `MUELLER`, `O'Brien` and `OBRIEN` are one."""
+    plain = unicodedata.normalize("NFKD", said(name).upper().translate(_SPELT))
+    return "".join(letter for letter in plain if letter.isalnum())

@@ -115,8 +115,8 @@ class Case:
                     older.append(past)
         return tuple(older)
 
-    def unread(self, concepts: Sequence[str], kinds: Sequence[str], window: int) -> Fact | None:
-        """The newest result of the window under one of these names, whether its value and unit were understood or not.
+    def unread(self, concepts: Sequence[str], kinds: Sequence[str], window: int) -> list[Fact]:
+        """The results of the window under one of these names, newest first, understood or not.
 
         Asked where no rule can use one: what came and was not understood is not absent (D13).
         """
@@ -128,7 +128,7 @@ class Case:
             and not self._hides(fact)
         )
         found = [fact for fact in (*self.facts(concepts, kinds), *named) if self.within(fact, window)]
-        return max((fact for fact in found if fact.value_text), key=seen, default=None)
+        return sorted((fact for fact in found if fact.value_text), key=seen, reverse=True)
 
     def within(self, fact: Fact, window: int) -> bool:
         """Whether the fact was seen in the window before the exam."""

@@ -20,7 +20,7 @@ def day(at: int, case: Case) -> str:
 def moment(at: int, case: Case) -> str:
     """`19Aug 06:10`; the day alone where the time is midnight, as a date without a time is."""
     when = local(at, case.zone)
-    return day(at, case) if _midnight(when) else f"{day(at, case)} {when:%H:%M}"
+    return day(at, case) if coarseness(at) or _midnight(when) else f"{day(at, case)} {when:%H:%M}"
 
 
 def dated(fact: Fact, case: Case) -> str:

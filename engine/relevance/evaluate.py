@@ -93,8 +93,9 @@ def _absent(rule: Rule, check: Check, missing: Missing, case: Case, silence: Sil
     said = heard(case, check.kinds[0], missing.window, silence)
     if said is None:
         return []
-    unread = case.unread(check.concepts, check.kinds, missing.window)
-    may_tell = unread is not None and _may_tell(unread, check)
+    found = case.unread(check.concepts, check.kinds, missing.window)
+    telling = [fact for fact in found if _may_tell(fact, check)]
+    unread, may_tell = next(iter(telling or found), None), bool(telling)
     said = said._replace(last=_before(check, case, missing.window), unread=unread, may_tell=may_tell)
     if said.covers and not may_tell:
         return [Finding(rule, check, missing.severity, "missing", None, missing, said)]

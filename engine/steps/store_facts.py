@@ -25,6 +25,7 @@ _KINDS: tuple[Kind, ...] = get_args(Kind)
 
 # events that take a visit or a person back: what they list is no news about the patient (T29)
 _TAKING_BACK = frozenset({"A11", "A12", "A13", "A23", "A27", "A29", "A32", "A33", "A38"})
+_REGISTERED = frozenset({"demographics", "vip", "allergy", "problem", "snapshot"})  # what a registration itself says
 _MARKS = (b"EMR>", b"EMR CONTEXT")
 _ORDERS = frozenset({"ORM", "OMP", "RDE", "RDO", "ORP", "OMG", "OMI", "OML"})
 
@@ -84,7 +85,7 @@ kinds: [allergy, problem]          # all kinds where nothing is written
         facts = [fact for part in extracted for fact in part.facts if _kind(fact) in wanted]
         sets = tuple(one for part in extracted for one in part.snapshots if one[0] in wanted)
         if facts:
-            if kind != "ADT":
+            if kind != "ADT" or not _REGISTERED.issuperset(fact.kind for fact in facts):
                 named = whom(source, person.pid)
                 facts, sets = [*facts, *named.facts], (*sets, *named.snapshots)
             yield effects.StoreFacts(source.patient, tuple(facts), sets)

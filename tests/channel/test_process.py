@@ -505,6 +505,37 @@ def test_a_result_under_the_name_of_somebody_else_is_not_shown(bench: Bench, reg
     assert second.enrichment == "done"
 
 
+def test_a_list_that_is_said_again_under_another_name_is_theirs(bench: Bench) -> None:
+    """An unidentified patient, or the number's next one, with the same allergy: the registration that names them says it."""
+    unknown = ADT.replace(b"DOE^JANE||19600101", b"UNKNOWN^X||19550505").replace(b"SYN0001", b"SYN0701")
+    bench.receive(("adt", unknown), ("adt", ADT), ("ris", ORM))
+    bench.process()
+    assert "!CT-contrast rxn SEVERE 2021" in field(bench.sent()[0], "OBR-13")
+    married = ADT.replace(b"DOE^JANE", b"SMITH^JANE").replace(b"SYN0001", b"SYN0702")
+    corrected = married.replace(b"19600101", b"19610101").replace(b"SYN0702", b"SYN0703")
+    order = ORM.replace(b"DOE^JANE||19600101", b"SMITH^JANE||19610101").replace(b"SYN0006", b"SYN0706")
+    bench.receive(("adt", married), ("adt", corrected), ("ris", order))
+    bench.process()
+    assert "!CT-contrast rxn SEVERE 2021" in field(bench.sent()[1], "OBR-13")
+
+
+def test_what_a_late_registration_of_somebody_else_observed_is_theirs(bench: Bench) -> None:
+    """An OBX in an ADT that names the number's former patient, older than the registration of the present one."""
+    status = b"\rOBX|1|CWE|82810-3^Pregnancy status^LN||LA15173-0^Pregnant^LN||||||F|||20260819061000"
+    rita = ADT.replace(b"DOE^JANE||19600101", b"ROE^RITA||19900505").replace(b"SYN0001", b"SYN0801").rstrip(b"\r")
+    jane = ADT.replace(b"19600101", b"19920202").replace(b"|20260701080000-0500|", b"|20260801080000-0500|")
+    order = ORM.replace(b"19600101", b"19920202")
+    bench.receive(("adt", rita), ("adt", jane), ("adt", rita.replace(b"SYN0801", b"SYN0802") + status), ("ris", order))
+    bench.process()
+    assert b"regnan" not in bench.sent()[0]
+    bench.receive(
+        ("adt", jane.rstrip(b"\r").replace(b"SYN0001", b"SYN0803") + status),
+        ("ris", order.replace(b"SYN0006", b"SYN0806")),
+    )
+    bench.process()
+    assert b"regnan" in bench.sent()[1]  # the control: her own
+
+
 def test_a_person_that_a_registration_marks_is_withheld(bench: Bench) -> None:
     """PV1-16 of the ADT counts for an order that does not repeat it, until an ADT takes it back (D23)."""
     (pv1,) = [line for line in ADT.split(b"\r") if line.startswith(b"PV1")]

@@ -139,7 +139,7 @@ def test_a_mistake_in_a_step(site: Path, old: str, new: str, wanted: list[str]) 
         ("mappings/exams.yaml", "  CT: '", "  CT: '(", ["29:7 CFG010 no pattern of google-re2: missing ): (\\bCT\\b|\\bCAT SCAN|\\bCT(?:A|V|P|PA|AP|U|E|C|H|CAP)\\b|\\bCCTA\\b|\\b[HL][RD]CT\\b|\\bNCCT\\b|\\bNCHCT\\b|\\bPET/?CT\\b|COMPUTED TOMOGRAPH|COMPUTERI[SZ]ED TOMOGRAPH"]),
         ("mappings/concepts.yaml", "concept: weight", "concept: weigth", ["mappings/relevance/contrast.yaml:215:49 REF007 there is no concept 'weight'; did you mean weigth?"]),
         ("mappings/concepts.yaml", "units: [kg, g, lb]", "units: [kg, g, stone]", ["14:1 CFG010 weight: unit 'stone' is not under `units`"]),
-        ("mappings/concepts.yaml", "about: 'WEIGHT", "about: '(WEIGHT", ["212:12 CFG010 no pattern of google-re2: missing ): (WEIGHT|\\bWT\\b"]),
+        ("mappings/concepts.yaml", "about: 'WEIGHT", "about: '(WEIGHT", ["215:12 CFG010 no pattern of google-re2: missing ): (WEIGHT|\\bWT\\b"]),
         ("mappings/policy.yaml", "vip: any", "vip: all", ["6:8 CFG013 'all' is none of any, listed, never"]),
         ("mappings/policy.yaml", "lab: 24h", "lab: 24 hours", ["28:8 CFG010 a length of time is a number and min, h, d or w (`90d`, `48h`), or `ever`"]),
         ("mappings/profiles.yaml", "  dcm4chee:", "  dcm5chee:", ["channels/orders_to_pacs.yaml:14:5 REF004 there is no receiver profile 'dcm4chee'; did you mean dcm5chee?", "config.yaml:25:14 REF004 there is no receiver profile 'dcm4chee'; did you mean dcm5chee?"]),

@@ -188,6 +188,31 @@ def test_words_that_deny_doubt_or_move_to_the_family(kind: str, text: str, certa
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
+        ("allergy", "Iodinated contrast - not tolerated"),
+        ("allergy", "Contrast not well tolerated"),
+        ("allergy", "Iodinated contrast, tolerated after premedication"),
+        ("allergy", "Iodinated contrast (tolerates with premedication)"),
+        ("allergy", "Contrast dye: no reaction to gadolinium"),
+        ("allergy", "Iodinated contrast, delayed rash absent fever"),
+        ("problem", "ESRD on hemodialysis, refuses transplant"),
+        ("problem", "ESRD on hemodialysis; transplant not indicated"),
+        ("problem", "Acute kidney injury, dialysis not required"),
+        ("problem", "AKI, obstruction ruled out"),
+        ("problem", "Pregnancy, declines genetic screening"),
+        ("problem", "Pregnant, fetal heart activity not seen"),
+        ("problem", "Contrast allergy, tolerated with steroid prep"),
+        ("problem", "Pacemaker, underlying rhythm absent"),
+        ("problem", "Not compliant with dialysis"),
+    ],
+)
+def test_a_denial_of_something_else_denies_nothing(kind: str, text: str) -> None:
+    """Another clause of the text: what the statement is about stays."""
+    assert CONCEPTS.statement(kind, "", "", text).certainty == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
         ("problem", "CKD, no dialysis needed"),
         ("problem", "Dialysis declined"),
         ("problem", "Dialysis catheter removed"),

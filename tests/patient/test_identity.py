@@ -282,6 +282,52 @@ def test_another_number_of_the_patient_is_judged_by_its_own_registrations() -> N
     assert shown(JANE, *hers, *unnamed) == [3, 4, 8]  # the control: no number was ever somebody else's
 
 
+def test_of_two_patients_in_one_message_each_has_their_own() -> None:
+    """Two PIDs under one number: what follows the first is hers alone."""
+    rows = (
+        from_lab(4, *BOB)._replace(ordinal=100),
+        from_lab(4, "", "", kind="lab")._replace(ordinal=300, key="a"),
+        from_lab(4, *JANE)._replace(ordinal=400),
+        from_lab(4, "", "", kind="lab")._replace(ordinal=600, key="b"),
+    )
+    known = PatientContext.of(frozenset({rows[0].patient}), rows, Coverage({}))
+    for person, ordinal in ((BOB, 300), (JANE, 600)):
+        own = only_own(Demographics(person[0], "", person[1], ""), known)[0]
+        assert [fact.ordinal for fact in own.current()] == [ordinal]
+
+
+def test_a_message_that_names_nobody_is_of_whom_the_number_was_registered_for() -> None:
+    """And not of whom its listener named before; where nobody was registered, of whom it named before."""
+    registered = (row(1, *JANE), row(4, *BOB), row(6, *JANE))
+    lab = (from_lab(2, *JANE), from_lab(5, "", ""), from_lab(5, "", "", kind="lab")._replace(ordinal=500))
+    assert shown(JANE, *registered, *lab) == []
+    assert shown(BOB, row(1, *JANE), row(4, *BOB), *lab) == [5]
+    assert shown(BOB, *lab) == []
+    assert shown(JANE, *lab) == [5]
+
+
+def test_a_vip_mark_stays_whoever_it_named() -> None:
+    """What is confidential under an alias is confidential (D23)."""
+    rows = (row(1, "ALIAS", "19500505"), row(1, "", "", kind="vip"), row(5, *JANE))
+    assert shown(JANE, *rows) == [1]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "doubt"),
+    [
+        (("MÜLLER", "ANNA MARIA", "19600101"), ("MUELLER", "ANNA", ""), False),
+        (("SMITH", "JANE", "19600101"), ("DOE", "JANE M", ""), False),
+        (("SMITH", "JANE", "19600102"), ("DOE", "JANE", "1960-01-02"), False),
+        (("SMITH", "JANE", "19600102"), ("DOE", "JANE", "19000101"), False),  # a date that stands for an unknown one
+        (("SMITH", "JANE", "19600102"), ("DOE", "BOB", "19000101"), True),
+    ],
+)
+def test_spellings_of_one_person(one: tuple[str, str, str], other: tuple[str, str, str], *, doubt: bool) -> None:
+    """Umlauts, middle names, dashes, dates that say nothing."""
+    assert in_doubt(Demographics(*one, ""), Demographics(*other, "")) is doubt
+    assert in_doubt(Demographics(*other, ""), Demographics(*one, "")) is doubt
+
+
 def test_what_says_little_ends_no_doubt() -> None:
     """A number that is Bob's stays his until a message names Jane, by her name or her birth date."""
     lab = row(9, "", "", kind="lab")

@@ -157,6 +157,45 @@ def test_a_hidden_kind_is_never_missing(story, exams) -> None:
     assert absent(type(story)(story.rules, hidden, story.concepts), exams.biopsy, coverage=story.heard(), sex="M") == []
 
 
+@pytest.mark.parametrize(
+    ("code", "name", "value"),
+    [
+        ("INR1", "Intl Normalized Ratio", "3.4"),
+        ("X", "I.N.R.", "3.4"),
+        ("38875-1", "INR Plt Pwd", "2.4"),
+        ("6301-6", "Prothrombin activity", "2.4"),  # code and name disagree
+    ],
+)
+def test_a_name_that_may_be_the_one_asked_for_is_told(story, exams, code, name, value) -> None:
+    """An unusual name, an unlisted code, a code that its name contradicts."""
+    system = "LN" if "-" in code else "L"
+    count = story.lab("platelets", "210", "2026-08-19 06:10")
+    came = story.lab("", value, "2026-08-19 06:10", code=code, text=name, system=system)
+    found = absent(story, exams.biopsy, facts=[count, came], coverage=story.heard(), sex="M")
+    assert found == [("I", "", f"INR not judged, received as {name} {value} (19Aug) [R32]")]
+
+
+@pytest.mark.parametrize(
+    "name", ["INR goal", "INR Therapeutic range", "Giant Platelets", "Platelet transfusion units", "Platelet antibody"]
+)
+def test_what_merely_holds_the_word_hides_no_absence(story, exams, name) -> None:
+    """A goal, an antibody, a transfusion is no such result."""
+    came = story.lab("", "2", "2026-08-19 06:10", code="X1", text=name)
+    found = absent(story, exams.biopsy, facts=[came], coverage=story.heard(), sex="M")
+    assert [short for _, short, _ in found] == ["!no INR 30 d", "!no platelets 30 d"]
+
+
+def test_an_older_result_that_may_tell_counts_before_a_newer_that_cannot(story, exams) -> None:
+    """`3.4 H` of the 17th is in the window, whatever note came after it."""
+    facts = [
+        story.lab("inr", "3.4 H", "2026-08-17 06:10"),
+        story.lab("inr", "SEE NOTE", "2026-08-19 06:10"),
+    ]
+    facts.append(story.lab("platelets", "210", "2026-08-19 06:10"))
+    found = absent(story, exams.biopsy, facts=facts, coverage=story.heard(), sex="M")
+    assert found == [("I", "", "INR not judged, received as 3.4 H (17Aug) [R32]")]
+
+
 def test_an_older_answer_in_words_is_told(story, exams) -> None:
     """`No hCG received` would be false where one came before the window."""
     test = story.lab("hcg_urine", "Negative", "2026-08-06 06:10")

@@ -225,14 +225,16 @@ class TestNames:
     """Whom a message that registers nobody names (D13b)."""
 
     def test_it_is_kept_beside_the_facts_until_it_changes(self) -> None:
-        """Family name, given name, birth date and sex, as a set of its listener; none without facts or a name."""
+        """Family name, given name, birth date and sex, as a set of its listener; none without facts."""
         (effect,) = (one for one in run(ORU, PID, OBR, EGFR).effects if isinstance(one, effects.StoreFacts))
         (person,) = (fact for fact in effect.facts if fact.kind == "person")
         assert (person.text, person.value_text, person.code, person.flag) == ("DOE", "JANE", "19600101", "F")
         assert effect.snapshots == (("person", person.source),)
         assert not facts(ORU, PID, OBR, kind="person")
-        assert not facts(ORU, "PID|1||12345^^^HOSP^MR", OBR, EGFR, kind="person")
-        assert not facts(ADT, PID, PV1, EGFR, kind="person")
+        (nobody,) = facts(ORU, "PID|1||12345^^^HOSP^MR", OBR, EGFR, kind="person")
+        assert (nobody.text, nobody.code) == ("", "")  # what its listener named before is no word about this message
+        assert len(facts(ADT, PID, PV1, EGFR, kind="person")) == 1  # results in a registration
+        assert not facts(ADT, PID, PV1, "AL1|1|DA|^Latex", kind="person")
 
 
 class TestContradictions:
