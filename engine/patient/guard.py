@@ -86,10 +86,17 @@ class _Everybody:
     def __init__(self, patient: Demographics, context: PatientContext) -> None:
         self._registered: dict[str, list[_Said]] = {}
         self._named: dict[tuple[str, str], list[_Said]] = {}
+        families = set()  # of others who were registered: a name of theirs tells, also where nothing else was sent
         for row in _in_order(context.people):
-            self._registered.setdefault(row.patient, []).append(_said(patient, row))
+            said = _said(patient, row)
+            self._registered.setdefault(row.patient, []).append(said)
+            if said.ours is False:
+                families.add(_letters(row.text))
         for row in _in_order(context.named):
-            self._named.setdefault((row.patient, row.source), []).append(_said(patient, row))
+            said = _said(patient, row)
+            if said.ours is None and _letters(row.text) in families:
+                said = said._replace(ours=False)
+            self._named.setdefault((row.patient, row.source), []).append(said)
         every = (*self._registered.values(), *self._named.values())
         self.others = any(one.ours is False for said in every for one in said)
         # an identifier that nobody registered begins when the last of the others became this patient's

@@ -306,6 +306,16 @@ def test_a_message_that_names_nobody_is_of_whom_the_number_was_registered_for() 
     assert shown(JANE, *lab) == [5]
 
 
+def test_the_family_name_of_a_number_s_other_owner_tells() -> None:
+    """A late result of ROE^JANE without a birth date, under a number that is DOE^JANE's now."""
+    roe = row(1, "ROE", "19900303")._replace(value_text="JANE")
+    doe = row(5, *JANE)._replace(value_text="JANE")
+    late = from_lab(6, "ROE", "")._replace(value_text="JANE")
+    known = [roe, doe, late, from_lab(7, "", "", kind="lab")]
+    assert shown(JANE, *known) == []
+    assert shown(JANE, doe, late, known[3]) == [7]  # the control: her maiden name, for all that anybody said
+
+
 def test_a_vip_mark_stays_whoever_it_named() -> None:
     """What is confidential under an alias is confidential (D23)."""
     rows = (row(1, "ALIAS", "19500505"), row(1, "", "", kind="vip"), row(5, *JANE))
