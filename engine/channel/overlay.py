@@ -68,11 +68,9 @@ class Overlay:
                 )
 
     def _store_facts(self, entry: Entry, effect: StoreFacts, history_from: int) -> None:
-        facts = effect.facts
-        kinds = {fact.kind for fact in facts} | {kind for kind, _ in effect.snapshots}
+        kinds = {fact.kind for fact in effect.facts} | {kind for kind, _ in effect.snapshots}
         self.patients.heard(effect.patient, kinds - BESIDE, entry.received, history_from)
-        if effect.snapshots:
-            facts = self._without_repeats(effect)
+        facts = self._without_repeats(effect)
         if facts:
             self.facts.extend(facts)
             self.patients.add_facts(effect.patient, facts)

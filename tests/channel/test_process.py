@@ -682,6 +682,29 @@ def test_what_the_store_refuses_of_a_channel_that_catches_up_is_its_own_failure(
     assert bench.state.behind(STOPPED) == []
 
 
+def test_a_channel_that_catches_up_entry_by_entry_stops_again_as_well(bench: Bench) -> None:
+    """What came after the tenth failure waits; an entry that no channel takes is no news to it."""
+    nobody = [("lab", ORU24.replace(b"12345^^^HOSP^MR", b"").replace(b"SYN0003", b"N%d" % n)) for n in range(20)]
+    bench.receive(*nobody[:10])
+    bench.process()
+    bench.receive(("lab", b"no message"), kind=Kind.QUARANTINED)
+    bench.receive(("lab", ORU24), *nobody[10:], ("lab", ORU31))
+    bench.process()
+    bench.start("results")
+    commit = bench.store.commit
+
+    def refuse(batch: Commit) -> None:
+        if any(row.entry == 12 for row in batch.outcomes) and batch.facts:
+            raise OverflowError
+        commit(batch)
+
+    bench.store.commit = refuse  # type: ignore[method-assign]
+    done = bench.catch_up()
+    assert [one.row.entry for one in done.done] == list(range(12, 23))
+    (cursor,) = (one for one in bench.state.behind(STOPPED) if one.partition == 0)
+    assert (cursor.position, bench.store.outcomes([23])) == (22, [])
+
+
 def test_a_context_channel_that_has_caught_up_delays_nothing(memory: Bench) -> None:
     """What is said of absence is delayed until then, and no longer (D13)."""
     nobody = ORU24.replace(b"12345^^^HOSP^MR", b"")
