@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import pytest
 
 from engine.channel.ports import Attempt, Commit, Decision, Lane, LaneState, OutcomeNote
+from engine.channel.site import Site
 from engine.cli.deliveries import delivered_words
 from engine.cli.explain import NOTHING_SHOWN, explanation
 from engine.cli.field_diff import field_changes
@@ -13,6 +14,7 @@ from engine.cli.search import Criteria, search
 from engine.cli.site import Readers
 from engine.errors import ConfigError
 from engine.hl7.message import Message
+from tests.cli.conftest import START, received, run_worker, sample
 
 ORDER = 7  # position of the order among the samples
 QUARANTINED = 8
@@ -296,3 +298,15 @@ def test_before_the_engine_ran_there_is_nothing_to_read(site_folder, backstory) 
     status, _, err = backstory("messages", "--site", site_folder)
     assert (status, err.count("\n")) == (1, 1)
     assert "has not run yet (backstory run)" in err
+
+
+def test_an_explanation_says_that_something_was_left_out(readers: Readers, shipped: Site) -> None:
+    """The same result under another name, before an order like the first: shown without it, and said so (D13b)."""
+    other = sample("oru_egfr_24").replace(b"DOE^JANE||19600101", b"SMITH^BOB||19700202").replace(b"SYN0003", b"SYN0903")
+    order = sample("orm_ct_abdomen").replace(b"SYN0006", b"SYN0906")
+    with readers.journal.transaction() as tx:
+        tx.log.append([received("lab", other, START + 50), received("ris", order, START + 51)])
+    run_worker(shipped, readers.store, readers.journal)
+    text = "\n".join(explanation(readers, "ACC1"))
+    assert "alert       facts were left out, since they are of somebody else under this number" in text
+    assert "no eGFR" not in text
