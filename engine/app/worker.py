@@ -28,7 +28,7 @@ from engine.app.jobs import Jobs
 from engine.app.log_files import Logs
 from engine.app.telling import Telling
 from engine.app.worker_commands import WorkerCommands
-from engine.channel.ports import Commit, Deferred, LogReader, Store
+from engine.channel.ports import LIVE, Commit, Deferred, LogReader, Store
 from engine.channel.process import Processed, State, catch_up, load, process
 from engine.channel.site import Site, load_site
 from engine.errors import BackstoryError, ConfigError, Retryable
@@ -204,7 +204,7 @@ class Worker:
     def _status(self, state: State) -> dict[str, Any]:
         return {
             "processed": self._done,
-            "cursors": {str(c.partition): c.position for c in list(state.cursors.values()) if c.name == "live"},
+            "cursors": {str(c.partition): c.position for c in list(state.cursors.values()) if c.name == LIVE},
             "enrichment": "on" if state.enrich else "off",
             "configuration": self._site.hash,
             "log_lines_lost": self._logs.lost,

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from engine.app.control import Command
 from engine.app.events import ChannelStarted, CommandRefused, EnrichmentSwitched, Event
-from engine.channel.ports import Commit, Store
-from engine.channel.process import CATCHING_UP, STOPPED, State
+from engine.channel.ports import CATCHING_UP, STOPPED, Commit, Store
+from engine.channel.process import State
 from engine.errors import BackstoryError, Rejected, Retryable
 from engine.hl7.printable import printable
 

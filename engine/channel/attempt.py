@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from engine.channel.batch import LIVE, REFUSED, Batch, Done
+from engine.channel.batch import REFUSED, Batch, Done
 from engine.channel.outcome import Status
-from engine.channel.ports import Commit, Cursor, Entry, OutcomeRow, Store
+from engine.channel.ports import LIVE, Commit, Cursor, Entry, OutcomeRow, Store
 from engine.errors import Retryable, StoreBroken, StoreRefused
 
 if TYPE_CHECKING:
@@ -102,19 +102,9 @@ class Attempt(NamedTuple):
     def _refused(self, entry: Entry, reason: str) -> Processed:
         """Commit nothing of an entry but that the store refused it."""
         state = self.state
+        channel = "" if self.lead == LIVE else self.lead
         row = OutcomeRow(
-            *(
-                entry.position,
-                "" if self.lead == LIVE else self.lead,
-                1,
-                Status.FAILED,
-                "",
-                "",
-                reason,
-                "",
-                "",
-                REFUSED,
-            ),
+            *(entry.position, channel, 1, Status.FAILED, "", "", reason, "", "", REFUSED),
             *(state.routes.site.hash, self.now()),
         )
         commit = Commit(cursors=(state.moved(self.lead, entry),), outcomes=(row,))

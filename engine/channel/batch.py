@@ -13,7 +13,7 @@ from engine.channel.control_ids import SENT, may_be_ours
 from engine.channel.outcome import Outcome, Status
 from engine.channel.outgoing import Cause, DestinationRules, fits_all, outgoing
 from engine.channel.overlay import Overlay
-from engine.channel.ports import Commit, Cursor, Entry, Kind, OutcomeRow, SearchKey, StoreReader
+from engine.channel.ports import LIVE, STOPPED, Commit, Cursor, Entry, Kind, OutcomeRow, SearchKey, StoreReader
 from engine.channel.read_entry import ReadEntry, read_entry
 from engine.channel.routes import Route
 from engine.channel.run import run
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from engine.channel.process import State
     from engine.order.order import Order
 
-LIVE = "live"  # the cursor of all channels that run
 NOBODY = PatientContext.of(frozenset(), (), Coverage({}))
 REFUSED = "store_refused"  # the alert of an entry whose effects the store did not take
 NO_CHANNEL = "no channel accepts it"
@@ -252,8 +251,7 @@ class Batch:
         places |= {own.partition: own.position for own in self._state.behind() if own.name == route.name}
         places[entry.partition] = entry.position
         self.stopped += tuple(
-            Cursor(route.name, partition, position, "stopped", reason, failures)
-            for partition, position in places.items()
+            Cursor(route.name, partition, position, STOPPED, reason, failures) for partition, position in places.items()
         )
         if not route.to:
             self._patients.delay(entry.received)

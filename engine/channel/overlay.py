@@ -80,11 +80,11 @@ class Overlay:
         self.load_digests((effect.patient,))
         facts = effect.facts
         # a list belongs to whom its message names (ADR 10): under another name it is said anew
-        named = [fact for fact in facts if fact.kind in _NAMING]
+        who = next(((fact.text, fact.value_text, fact.code) for fact in facts if fact.kind in _NAMING), ())
         for kind, scope in effect.snapshots:
             content = [fact for fact in facts if _belongs(fact, kind, scope)]
             place = (effect.patient, kind, scope)
-            digest = _digest(content if kind in _NAMING else (*named, *content))
+            digest = _digest(() if kind in _NAMING else who, content)
             if self._digests.get(place) == digest:
                 facts = tuple(fact for fact in facts if not _belongs(fact, kind, scope))
             else:
@@ -98,5 +98,5 @@ def _belongs(fact: Fact, kind: str, scope: str) -> bool:
     return fact.kind == kind and fact.visit in ("", scope)
 
 
-def _digest(facts: Iterable[Fact]) -> bytes:
-    return sha256(repr(list(map(_content, facts))).encode("utf-8", "surrogatepass")).digest()
+def _digest(who: tuple[str, ...], facts: Iterable[Fact]) -> bytes:
+    return sha256(repr((who, *map(_content, facts))).encode("utf-8", "surrogatepass")).digest()

@@ -10,6 +10,9 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from engine.channel.rows import (
+    CATCHING_UP,
+    LIVE,
+    STOPPED,
     Appended,
     Attempt,
     Commit,
@@ -35,6 +38,9 @@ from engine.patient.identity import IdentityEvent
 from engine.steps.draft import Synopsis
 
 __all__ = [
+    "CATCHING_UP",
+    "LIVE",
+    "STOPPED",
     "Appended",
     "Attempt",
     "Commit",

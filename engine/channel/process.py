@@ -9,19 +9,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from engine.channel.attempt import NOTHING, Attempt, Processed
-from engine.channel.batch import LIVE
-from engine.channel.ports import Commit, Cursor, Entry, LogReader, Store, StoreReader
+from engine.channel.ports import CATCHING_UP, LIVE, STOPPED, Commit, Cursor, Entry, LogReader, Store, StoreReader
 from engine.channel.routes import Routes
 from engine.channel.site import Site
 
 if TYPE_CHECKING:
     from engine.channel.contexts import Spans
 
-__all__ = ["CATCHING_UP", "LIVE", "NOTHING", "STOPPED", "Processed", "State", "catch_up", "load", "process"]
+__all__ = ["NOTHING", "Processed", "State", "catch_up", "load", "process"]
 
 ENTRIES = 256
 BYTES = 2 * 1024 * 1024
-STOPPED, CATCHING_UP = "stopped", "catching_up"
 
 
 class State:
@@ -36,7 +34,7 @@ class State:
         self.spans: Spans = dict(store.coverage())
         self.failures: dict[str, int] = {}  # FAILED in a row, by channel
         self.partitions = log.partitions
-        self.delayed_since = self._delay()
+        self._delayed_since: int | None = None  # worked out when it is asked for
 
     def position(self, partition: int) -> int:
         """The live cursor."""
@@ -48,8 +46,18 @@ class State:
         wanted = states or (STOPPED, CATCHING_UP)
         return [cursor for (name, _), cursor in self.cursors.items() if name != LIVE and cursor.state in wanted]
 
+    @property
+    def delayed_since(self) -> int:
+        """When the oldest entry came that a context channel has not seen (D13); 0 where they have seen all.
+
+        Reads the journal where a cursor has moved, so it is asked before a commit: what raises after one would have the
+        batch made again.
+        """
+        if self._delayed_since is None:
+            self._delayed_since = self._delay()
+        return self._delayed_since
+
     def _delay(self) -> int:
-        """When the oldest entry came that a context channel has not seen (D13); 0 where they have seen all."""
         found = []
         for cursor in self.behind():
             route = self.routes.channels.get(cursor.name)
@@ -71,7 +79,7 @@ class State:
         self.switches.update(commit.switches)
         self.spans.update(commit.coverage)
         if any(cursor.name != LIVE for cursor in commit.cursors):
-            self.delayed_since = self._delay()
+            self._delayed_since = None
 
     def moved(self, lead: str, last: Entry) -> Cursor:
         """The cursor of `lead` at an entry; a channel that has caught up joins the live cursor (D15b)."""

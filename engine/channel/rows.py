@@ -130,13 +130,17 @@ class Parked(NamedTuple):
         return f"Parked({self.destination}/{self.lane} {self.seq}, released={self.released})"
 
 
+LIVE = "live"  # the cursor of all channels that run, and the state of a channel that runs with it
+STOPPED, CATCHING_UP = "stopped", "catching_up"
+
+
 class Cursor(NamedTuple):
     """A place in the journal: `live` for all running channels, or a channel of its own while it catches up."""
 
     name: str
     partition: int
     position: int
-    state: str = "live"  # live | stopped | catching_up | retired
+    state: str = LIVE  # live | stopped | catching_up | retired
     reason: str = ""
     failures: int = 0  # FAILED in a row
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from threading import Lock
 from typing import NamedTuple
 
+from engine.channel.ports import LIVE
 from engine.cli.hospital.day import Said
 from engine.cli.site import Readers
 from engine.errors import Retryable, Unreadable
@@ -103,7 +104,7 @@ class Watch:
         """The counters now; as before where a file is busy for the moment."""
         try:
             found = readers.store.counts()
-            live = [cursor.position for cursor in readers.store.cursors() if cursor.name == "live"]
+            live = [cursor.position for cursor in readers.store.cursors() if cursor.name == LIVE]
             notes = found.get("notes", 0)  # entries of the engine's own: nobody sent them
             received = max(readers.journal.tails().values(), default=0) - notes
             done = {(lane.destination, lane.lane): lane.done for lane in readers.journal.lanes()}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.channel.outcome import Status
-from engine.channel.ports import Cursor, Lane, LaneState
+from engine.channel.ports import LIVE, STOPPED, Cursor, Lane, LaneState
 from engine.cli.console import ago
 from engine.cli.site import Readers, load_config, open_readers, socket_of
 from engine.errors import BackstoryError
@@ -80,9 +80,9 @@ def look(
     """The health as the files say it at `now` (UTC microseconds)."""
     journal, store = readers
     cursors = store.cursors()
-    live = {cursor.partition: cursor.position for cursor in cursors if cursor.name == "live"}
+    live = {cursor.partition: cursor.position for cursor in cursors if cursor.name == LIVE}
     tails = journal.tails()
-    own = {cursor.name: cursor for cursor in cursors if "live" not in {cursor.name, cursor.state}}  # others run with it
+    own = {cursor.name: cursor for cursor in cursors if LIVE not in {cursor.name, cursor.state}}  # others run with it
     oldest = [entry.received for partition in tails for entry in journal.read(partition, live.get(partition, 0), 1, 1)]
     return Health(
         now=now,
@@ -134,7 +134,7 @@ def needs(health: Health) -> list[str]:
     found += [
         f"channel {name} is {cursor.state} at entry {cursor.position}{': ' + cursor.reason if cursor.reason else ''}"
         for name, cursor in health.channels.items()
-        if cursor is not None and cursor.state == "stopped"
+        if cursor is not None and cursor.state == STOPPED
     ]
     found += [
         f"{count} message{'s' if count > 1 else ''} of {name} FAILED with an alert in the last day (backstory messages --status FAILED)"

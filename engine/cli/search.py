@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from engine.channel.control_ids import SENT
 from engine.channel.outcome import Status
-from engine.channel.ports import Entry, Kind, OutcomeRow, SearchKey
+from engine.channel.ports import LIVE, Entry, Kind, OutcomeRow, SearchKey
 from engine.channel.search_keys import search_keys
 from engine.cli.console import moment, printable
 from engine.cli.deliveries import Delivery, deliveries
@@ -141,7 +141,7 @@ def _keys_of(entry: Entry) -> list[SearchKey]:
 
 def _processed(readers: Readers) -> int:
     """Position up to which the worker has seen everything."""
-    return min((cursor.position for cursor in readers.store.cursors() if cursor.name == "live"), default=0)
+    return min((cursor.position for cursor in readers.store.cursors() if cursor.name == LIVE), default=0)
 
 
 def _windows(positions: Iterator[int]) -> Iterator[list[int]]:

@@ -5,7 +5,6 @@ What cannot be told stays unknown, and then every safety rule applies: nothing i
 """
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import Any
 
 from engine.hl7.message import Segment
@@ -24,7 +23,7 @@ _CACHE = 16_384  # spellings of one site
 class ExamTable:
     """The site's exams; made by `parse_exams`."""
 
-    __slots__ = ("_loinc", "_modalities", "_rows", "_text", "exam_of", "known", "words")
+    __slots__ = ("_loinc", "_modalities", "_rows", "_text", "known", "words")
 
     def __init__(self, file: ExamsModel, rows: Iterable[ExamRow]) -> None:
         self.words = file.words  # what an exam can be, by slot
@@ -33,12 +32,11 @@ class ExamTable:
         self._modalities = dict(file.obr24)
         self._text = ExamText(file)
         self.known: dict[tuple[object, ...], Exam] = {}  # by what an OBR holds where an exam is named
-        self.exam_of = lru_cache(_CACHE)(self._exam_of)
 
     def __repr__(self) -> str:
         return f"<ExamTable of {len(self._rows)} codes>"
 
-    def _exam_of(self, codes: tuple[str, ...], system: str, texts: tuple[str, ...], modality: str) -> Exam:
+    def exam_of(self, codes: tuple[str, ...], system: str, texts: tuple[str, ...], modality: str) -> Exam:
         """The exam of OBR-4.1 and OBR-44.1, OBR-4.3, the texts in order of trust, and OBR-24."""
         row = next((self._rows[code] for code in codes if code in self._rows), None)
         by_loinc = system.upper() in LOINC

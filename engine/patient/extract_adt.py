@@ -76,9 +76,7 @@ def _allergy(source: Source, row: Segment, number: int, names: "_Names") -> Fact
     reactions = ", ".join(filter(None, (_reaction(part.get(1), part.get(2)) for part in row.repetitions(5))))
     severity = said(row, 4).upper()
     if certainty == "refuted" and (reactions or severity in _SEVERE):
-        certainty = (
-            "possible"  # words that deny it beside a reaction: one of them is wrong, and nobody here knows which
-        )
+        certainty = "possible"  # denied beside a reaction: one of them is wrong, and nobody here knows which
     return Fact._make(
         (
             *(*source[:3], row.index * 100),

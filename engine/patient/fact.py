@@ -7,10 +7,9 @@ when the facts are read (`engine.patient.context`), so "as it was at 09:12" is t
 
 from typing import NamedTuple
 
-BESIDE = frozenset(
-    {"snapshot", "person"}
-)  # kinds of rows that say nothing of the patient's state: no feed is heard of them
-
+# kinds that only registrations (ADT) bring, and kinds of rows that say nothing of the patient's state
+REGISTERED = frozenset({"demographics", "vip", "allergy", "problem"})
+BESIDE = frozenset({"snapshot", "person"})
 
 MONTH, YEAR = 1, 2  # microseconds of a time of which only the month or the year was sent
 _SECOND = 1_000_000
@@ -29,9 +28,7 @@ class Fact(NamedTuple):
     entry: int  # journal position of the message
     run: int  # 1, or 2, 3... when reprocessed
     ordinal: int  # running number inside the message: segment index * 100 + repetition
-    kind: (
-        str  # demographics person vip allergy problem lab vital medication document procedure device pregnancy snapshot
-    )
+    kind: str  # allergy problem lab vital medication document procedure device pregnancy, vip, demographics, or BESIDE
     concept: (
         str  # canonical name (`egfr`, `iodinated_contrast`, `metformin`), or "" when the site's concepts do not know it
     )
@@ -46,9 +43,7 @@ class Fact(NamedTuple):
     flag: str  # abnormal flag as sent (OBX-8), severity for an allergy (AL1-4)
     status: str  # F C P R I S X D W ...; "" = F for kinds without a status; A/I/D for medication: active, stopped, discontinued
     certainty: str  # "" stated | none_known | refuted | family | possible
-    observed: (
-        int  # clinical time: OBX-14, else OBR-7..., AL1-6, onset, start of the medication; coarse ones: MONTH, YEAR
-    )
+    observed: int  # clinical time: OBX-14, else OBR-7..., AL1-6, onset, start of the medication (see `coarseness`)
     ended: int  # end of the medication or problem
     version: int  # order of corrections: OBR-22, else MSH-7, else arrival
     received: int  # when the entry arrived

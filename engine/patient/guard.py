@@ -12,10 +12,9 @@ from typing import NamedTuple
 
 from engine.hl7.message import Segment
 from engine.patient.context import PatientContext
-from engine.patient.fact import BESIDE, Demographics, Fact
+from engine.patient.fact import BESIDE, REGISTERED, Demographics, Fact
 from engine.patient.identity import said
 
-_REGISTERED = frozenset({"demographics", "vip", "allergy", "problem"})  # what only registrations (ADT) bring
 _UNKNOWN = frozenset({"19000101", "18000101", "00010101", "11111111", "99991231"})  # birth dates sent for unknown ones
 _SPELT = str.maketrans({"Ä": "AE", "Ö": "OE", "Ü": "UE", "Ø": "OE", "Å": "AA"})
 _BESIDE = BESIDE | {"demographics"}  # nothing that would be shown
@@ -107,7 +106,7 @@ class _Everybody:
         if fact.kind == "vip":
             return False  # whoever it marks: what is confidential stays so (D23)
         registered = self._registered.get(fact.patient, [])
-        if _kind(fact) in _REGISTERED:
+        if _kind(fact) in REGISTERED:
             return _last_told(registered, fact) is False
         named = self._named.get((fact.patient, fact.source), [])
         own = _told(named, fact)
@@ -120,7 +119,7 @@ class _Everybody:
     def is_misnamed(self, fact: Fact) -> bool:
         """Whether it is somebody else's by its own message, which registers nobody."""
         named = self._named.get((fact.patient, fact.source), [])
-        return _kind(fact) not in _REGISTERED and _told(named, fact) is False
+        return _kind(fact) not in REGISTERED and _told(named, fact) is False
 
 
 def _kind(fact: Fact) -> str:

@@ -119,18 +119,18 @@ carriers:
             return draft._replace(enrichment="off")
         if draft.context is None:
             raise StepError("enrich", "", "the channel runs without the patient's context")
-        person, context = demographics(draft.message.first("PID")), draft.context
-        context, left_out = only_own(person, context)
-        reason = _withheld(draft.message, context, mappings)
+        reason = _withheld(draft.message, draft.context, mappings)
         if reason:
             return draft._replace(enrichment="withheld", flags=(*draft.flags, f"enrichment_withheld: {reason}"))
         message = without_own_notes(draft.message)
         groups = [group for group in order_groups(message) if _enrichable(group, mappings)]
         if not groups:
             return draft._replace(enrichment="nothing")
+        person = demographics(message.first("PID"))
         doubt = _doubt(message, person, draft.context)
         if doubt:
             return draft._replace(enrichment="doubt", alerts=(*draft.alerts, Alert("identity_in_doubt", doubt)))
+        context, left_out = only_own(person, draft.context)
         if left_out:
             draft = draft._replace(alerts=(*draft.alerts, Alert("identity_in_doubt", left_out)))
         return self._enriched(draft, message, groups, context, mappings)

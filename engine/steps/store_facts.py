@@ -13,7 +13,7 @@ from engine.patient.extract_adt import person as whom
 from engine.patient.extract_documents import document, is_own_line, report, split
 from engine.patient.extract_medications import medications
 from engine.patient.extract_results import groups, order_of, result
-from engine.patient.fact import Fact
+from engine.patient.fact import BESIDE, REGISTERED, Fact
 from engine.patient.identity import Identifier, IdentityEvent, identifiers, linked, pick
 from engine.steps import draft as effects
 from engine.steps.draft import Draft, Identify, Origin
@@ -25,7 +25,6 @@ _KINDS: tuple[Kind, ...] = get_args(Kind)
 
 # events that take a visit or a person back: what they list is no news about the patient (T29)
 _TAKING_BACK = frozenset({"A11", "A12", "A13", "A23", "A27", "A29", "A32", "A33", "A38"})
-_REGISTERED = frozenset({"demographics", "vip", "allergy", "problem", "snapshot"})  # what a registration itself says
 _MARKS = (b"EMR>", b"EMR CONTEXT")
 _ORDERS = frozenset({"ORM", "OMP", "RDE", "RDO", "ORP", "OMG", "OMI", "OML"})
 
@@ -85,7 +84,7 @@ kinds: [allergy, problem]          # all kinds where nothing is written
         facts = [fact for part in extracted for fact in part.facts if _kind(fact) in wanted]
         sets = tuple(one for part in extracted for one in part.snapshots if one[0] in wanted)
         if facts:
-            if kind != "ADT" or not _REGISTERED.issuperset(fact.kind for fact in facts):
+            if kind != "ADT" or any(fact.kind not in REGISTERED | BESIDE for fact in facts):
                 named = whom(source, person.pid)
                 facts, sets = [*facts, *named.facts], (*sets, *named.snapshots)
             yield effects.StoreFacts(source.patient, tuple(facts), sets)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, tzinfo
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 from engine.channel.control_ids import control_id
 from engine.channel.operator_acts import note_body
 from engine.channel.outcome import Status
-from engine.channel.ports import Commit, Journal, Kind, Received, Store
-from engine.channel.process import CATCHING_UP, NOTHING, STOPPED, Processed, State, catch_up, load, process
+from engine.channel.ports import CATCHING_UP, STOPPED, Commit, Journal, Kind, Received, Store
+from engine.channel.process import NOTHING, Processed, State, catch_up, load, process
 from engine.channel.site import Site, load_site
 from engine.errors import Retryable, StoreBroken, StoreRefused
 from engine.hl7.message import Message
@@ -717,6 +718,31 @@ def test_a_context_channel_that_has_caught_up_delays_nothing(memory: Bench) -> N
     assert memory.state.delayed_since > 0
     memory.catch_up()
     assert memory.state.delayed_since == 0
+
+
+def test_a_journal_that_cannot_be_read_after_a_commit_repeats_nothing(bench: Bench) -> None:
+    """The batch in which a channel stopped is committed and told; the next one waits for the journal."""
+    nobody = ORU24.replace(b"12345^^^HOSP^MR", b"")
+    bench.receive(*[("lab", nobody.replace(b"SYN0003", b"N%d" % n)) for n in range(10)])
+    assert bench.state.delayed_since == 0
+    read = bench.journal.read
+
+    def once(partition: int, after: int, count: int, size: int) -> Any:
+        if after:
+            raise Retryable("journal.db is busy")
+        return read(partition, after, count, size)
+
+    bench.journal.read = once  # type: ignore[method-assign]
+    done = bench.process()
+    assert [one.row.status for one in done.done] == [Status.FAILED] * 10
+    assert [cursor.name for cursor in done.stopped][:1] == ["results"]
+    bench.receive(("adt", ADT))
+    with pytest.raises(Retryable):
+        bench.process()
+    bench.journal.read = read  # type: ignore[method-assign]
+    assert statuses(bench.process()) == [("adt", Status.TRANSFORMED)]
+    assert bench.state.delayed_since == NOW  # when the entry came that waits for it
+    assert len(bench.store.outcomes(list(range(1, 11)))) == 10
 
 
 def test_a_success_between_failures_starts_the_count_again(memory: Bench) -> None:
