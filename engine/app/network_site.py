@@ -16,7 +16,7 @@ from engine.mllp.listener import ConnectionRules
 from engine.mllp.sender import Target
 
 if TYPE_CHECKING:
-    from engine.channel.config import ListenerConfig
+    from engine.channel.listener_config import ListenerConfig
 
 
 def plan_apart(folder: Path) -> NetworkPlan:
