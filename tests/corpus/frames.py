@@ -56,6 +56,9 @@ ODD = {
     "scout-rad/0439.hl7": "AE 102",
 }
 
+STILL_ODD = ("AR 200", "AR 103")  # what a client that writes the header anew does not heal
+REWRITTEN = {"cosyte-hl7/0161.hl7": "AR 200"}  # ADT@A01, as its own MSH-2 says, which a client writes as it always does
+
 _MESSAGES = re.compile(rb"(?<=[\r\n])(?=MSH[^\w\s])")
 _HEADERS = re.compile(rb"(?<=[\r\n])(?:FHS|BHS|BTS|FTS)")
 _LINES = re.compile(rb"[\r\n]+")
@@ -94,6 +97,14 @@ def is_batch(raw: bytes) -> bool:
 def batch_members(raw: bytes) -> list[bytes]:
     """The messages of a batch, without its headers and trailers."""
     return [_HEADERS.split(message)[0] for message in _MESSAGES.split(raw)[1:]]
+
+
+def rewritten(name: str, listener: str, body: bytes) -> Frame:
+    """A message as a foreign client sends it, which may write other bytes than it read; never a batch."""
+    header = _header([body])
+    odd = REWRITTEN.get(name, ODD.get(name, ""))
+    verdict = odd if odd.startswith(STILL_ODD) else _judged("", header)
+    return Frame(name, listener, body, verdict, _asked(verdict, header))
 
 
 def _frame(name: str, body: bytes, header: list[bytes]) -> Frame:

@@ -58,7 +58,7 @@ class Run(NamedTuple):
 def through_engine(folder: Path, frames: Iterable[Frame], clock: int) -> Run:
     """Send the frames to an engine in an empty folder whose wall clock stands at `clock` (UTC microseconds)."""
     with Sink() as sink:
-        with Engine(folder, edit=_take_all, pacs=sink.port, environment=hooks(f"frozen_clock={clock}")) as engine:
+        with Engine(folder, edit=take_all, pacs=sink.port, environment=hooks(f"frozen_clock={clock}")) as engine:
             before = engine.pids()
             sent = _send_all(engine, frames)
             engine.wait_processed()
@@ -75,7 +75,7 @@ def through_engine(folder: Path, frames: Iterable[Frame], clock: int) -> Run:
         )
 
 
-def _take_all(site: Path) -> None:
+def take_all(site: Path) -> None:
     """Every MSH-11 is taken (C42), and no channel stops."""
     config = site / "config.yaml"
     ids = rf"\1\n    processing_ids: [{', '.join(PROCESSING)}]"
