@@ -10,7 +10,7 @@ FLOOR := 97
 CORE := engine/hl7/*,engine/mllp/*,engine/steps/*,engine/channel/*
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test covered lint bench clean
+.PHONY: help run test covered lint bench torture clean
 help:  ## What can be made.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -37,6 +37,11 @@ $(VENV)/ready-node: tests/foreign/package-lock.json $(VENV)/python
 	mkdir -p $(VENV)/node && cp tests/foreign/package.json tests/foreign/package-lock.json $(VENV)/node && \
 	npm ci --prefix $(VENV)/node --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null && touch $@
 
+$(VENV)/ready-torture: $(VENV)/ready-test requirements-torture.lock
+	@echo "installing the fuzzer (requirements-torture.lock)"
+	@$(PIP) install --require-hashes -r requirements-torture.lock || { echo "atheris has no build for this Python; make torture PYTHON=/path/to/python3.13 VENV=.venv-torture" >&2; exit 1; }
+	@touch $@
+
 run: $(VENV)/ready  ## Start the demonstration: an engine, a simulated hospital, a stand-in PACS. ARGS="--seconds 60" is passed on.
 	@$(BIN)/backstory demo $(ARGS)
 
@@ -57,6 +62,9 @@ covered:
 
 bench: $(VENV)/ready-test  ## Every figure of the goals in one table, about ten minutes; ARGS="--help" says what can be asked for.
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+torture: $(VENV)/ready-torture  ## The long forms of the tests: ten million inputs for what reads the wire. ARGS="--help" says what can be asked for.
+	@$(BIN)/python -m tests.torture $(ARGS)
 
 clean:  ## Remove what make made.
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
