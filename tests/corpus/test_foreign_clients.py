@@ -5,9 +5,7 @@ One answer for each frame unless MSH-15 asks for none, and the bytes that the cl
 
 import asyncio
 import json
-import shutil
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,11 +19,10 @@ from tests.corpus.frames import Frame, batch_members, frames, is_batch, rewritte
 from tests.corpus.through_engine import LISTENERS, take_all
 from tests.corpus_files import corpus_files, needs_corpus
 from tests.e2e.engine_process import ROOT, Engine
+from tests.foreign.node import MODULES, NODE, needs_node
 
 pytestmark = [pytest.mark.corpus, needs_corpus]
 
-NODE = shutil.which("node")
-MODULES = Path(sys.prefix) / "node" / "node_modules"  # `make test` puts them there
 LONGEST = 16 * 1024 * 1024  # bytes that python-hl7 reads of one answer
 
 
@@ -51,7 +48,7 @@ def test_python_hl7_sends_the_corpus(engine: Engine) -> None:
     _assert_kept(engine, [one.frame for one in told])
 
 
-@pytest.mark.skipif(NODE is None or not MODULES.exists(), reason="node or simple-hl7 is not installed")
+@needs_node
 def test_simple_hl7_of_node_sends_the_corpus(engine: Engine) -> None:
     """It parses what it sends and writes it again, often in other bytes: these are judged, answered and kept."""
     asked = [one for one in frames(corpus_files()) if not is_batch(one.body)]  # it knows no batches

@@ -10,8 +10,10 @@ from typing import Self
 
 import hl7
 import hl7.mllp
-from engine_process import Engine, sample, wait_for
+from engine_process import ROOT, Engine, sample, wait_for
 from sink import Sink, accept
+
+from tests.foreign.node import MODULES, NODE, needs_node
 
 
 def test_mllp_send_of_python_hl7_is_answered(tmp_path: Path) -> None:
@@ -83,6 +85,24 @@ def test_the_server_of_python_hl7_receives_orders(tmp_path: Path) -> None:
         with engine.journal() as journal:
             wait_for(lambda: journal.lane("pacs", 0).done == 2, "both are decided")
             assert [attempt.answer for attempt in journal.attempts("pacs", 0, [1, 2])] == ["AA", "AA"]
+
+
+@needs_node
+def test_the_server_of_simple_hl7_receives_orders(tmp_path: Path) -> None:
+    """Node's simple-hl7 takes both orders as they were queued, and its own ACK, a version 2.3 of it, decides them."""
+    program = [str(NODE), str(ROOT / "tests" / "foreign" / "server.js"), str(MODULES)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as pacs:
+        assert pacs.stdout is not None
+        with Engine(tmp_path, pacs=int(pacs.stdout.readline())) as engine:
+            first = sample("orm_ct_abdomen.hl7")
+            for message in (first, first.replace(b"SYN0006", b"SYN0106").replace(b"ACC1", b"ACC2")):
+                assert b"MSA|AA|" in engine.send("ris", message)
+            arrived = [bytes.fromhex(pacs.stdout.readline()) for _ in range(2)]
+            with engine.journal() as journal, engine.store() as store:
+                wait_for(lambda: journal.lane("pacs", 0).done == 2, "both are decided")
+                assert [attempt.answer for attempt in journal.attempts("pacs", 0, [1, 2])] == ["AA", "AA"]
+                assert arrived == [b"\x0b" + row.body + b"\x1c\r" for row in store.outbox("pacs", 0, 0, 9)]
+        pacs.terminate()
 
 
 def test_a_sink_that_says_no_parks_the_patient_and_not_the_feed(tmp_path: Path) -> None:
