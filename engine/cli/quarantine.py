@@ -6,8 +6,9 @@ from typing import NamedTuple
 from engine.channel.operator_acts import DISMISSED, RELEASED, Release, read, words_of
 from engine.channel.ports import Entry, Kind, OutcomeNote
 from engine.channel.receive import TEXTS
+from engine.channel.release import releases
 from engine.cli.console import printable
-from engine.errors import Unreadable
+from engine.errors import Rejected, Unreadable
 from engine.hl7.batch import is_batch, split_batch
 from engine.hl7.delimiters import start_of
 
@@ -86,7 +87,8 @@ def explanation(entry: Entry) -> Iterator[str]:
     yield f"  {'told':<10}{_told(refusal)}"
     words = {"listener": entry.listener, "position": entry.position}
     dismiss = f"backstory messages dismiss {entry.position} --because TEXT"
-    for number, way in enumerate([*(way.format(**words) for way in ways), dismiss]):
+    possible = [way.format(**words) for way in ways if not way.startswith(_RELEASE) or _releasable(entry)]
+    for number, way in enumerate([*possible, dismiss]):
         yield f"  {'' if number else 'you can':<10}{way}"
 
 
@@ -99,6 +101,15 @@ def act_lines(entry: Entry) -> Iterator[str]:
     elif words.get("act") == "dismiss":
         yield f"  {'dismisses':<10}entry {words.get('entry')}, by {printable(str(words.get('who')))}"
         yield f"  {'because':<10}{printable(str(words.get('because')))}"
+
+
+def _releasable(entry: Entry) -> bool:
+    """Whether a release would be taken, at least in a character set in which every byte is a character."""
+    try:
+        releases(entry, "8859/1", "")
+    except Rejected:
+        return False
+    return True
 
 
 def _cause(entry: Entry, refusal: Refusal) -> tuple[str, tuple[str, ...]]:

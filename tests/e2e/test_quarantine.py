@@ -42,7 +42,12 @@ def test_a_refused_order_is_released_and_reaches_the_pacs(tmp_path: Path) -> Non
         _, text = backstory(engine, "messages", "--status", "quarantined")
         assert "QUARANTINED AR 202, released by entry 2" in text
         _, text = backstory(engine, "messages", "show", "2")
-        for line in ("by listener ris", "releases  entry 1, message 1 of 1", "orders_to_pacs: TRANSFORMED", "pacs: SENT"):
+        for line in (
+            "by listener ris",
+            "releases  entry 1, message 1 of 1",
+            "orders_to_pacs: TRANSFORMED",
+            "pacs: SENT",
+        ):
             assert line in text
         with engine.journal() as journal:
             assert journal.tails()[0] == 2
