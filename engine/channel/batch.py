@@ -13,7 +13,18 @@ from engine.channel.control_ids import SENT, may_be_ours
 from engine.channel.outcome import Outcome, Status
 from engine.channel.outgoing import Cause, DestinationRules, fits_all, outgoing
 from engine.channel.overlay import Overlay
-from engine.channel.ports import LIVE, STOPPED, Commit, Cursor, Entry, Kind, OutcomeRow, SearchKey, StoreReader
+from engine.channel.ports import (
+    LIVE,
+    STOPPED,
+    Commit,
+    Cursor,
+    Entry,
+    Kind,
+    OutcomeNote,
+    OutcomeRow,
+    SearchKey,
+    StoreReader,
+)
 from engine.channel.read_entry import ReadEntry, read_entry
 from engine.channel.routes import Route
 from engine.channel.run import run
@@ -154,13 +165,10 @@ class Batch:
         entry = one.entry
         if self._lead != LIVE and (one.message is None or not one.routes):
             return  # the live cursor has said what became of it
+        if one.act is not None and not self._acted(one, one.act):
+            return
         if entry.kind is Kind.OPERATOR:
-            note = operator_acts.read(entry)
-            if isinstance(note, str):
-                self._row(one, _nowhere(Status.FAILED, note))
-            else:
-                self._overlay.notes.append(note)
-                self._row(one, _nowhere(Status.TRANSFORMED, "note"))
+            self._row(one, _nowhere(Status.TRANSFORMED, "note"))
         elif one.message is None:
             self._row(one, _nowhere(Status.FAILED, one.problem))
         elif not one.routes:
@@ -169,6 +177,25 @@ class Batch:
             for route in one.routes:
                 if self._lead in {LIVE, route.name} and route.name not in self._stopped:
                     self._channel(one, one.message, route, foreign)
+
+    def _acted(self, one: ReadEntry, act: OutcomeNote | str) -> bool:
+        """Keep the note of an operator's act; returns whether there is an act that was not done before."""
+        live = self._lead == LIVE
+        if isinstance(act, str):
+            self._row(one, _nowhere(Status.FAILED, act))
+            return False
+        if act.kind in operator_acts.ONCE and self._done_before(act):
+            if live:
+                self._row(one, _nowhere(Status.FILTERED, f"entry {act.entry} was {act.kind} before"))
+            return False
+        if live:
+            self._overlay.notes.append(act)
+        return True
+
+    def _done_before(self, act: OutcomeNote) -> bool:
+        earlier = [*self._store.notes([act.entry]), *self._overlay.notes]
+        same = (act.entry, act.kind, act.text)
+        return any((note.entry, note.kind, note.text) == same and note.cause < act.cause for note in earlier)
 
     def _context(self, key: str) -> PatientContext:
         """What is known of the patient; a message that names nobody has a context without a fact."""

@@ -25,6 +25,7 @@ class ListenerConfig(Model):
     port: Port
     identity: IdentityConfig = IdentityConfig()
     processing_ids: tuple[str, ...] = Field(("P",), description="values of MSH-11 that are taken; empty counts as P")
+    strict: bool = Field(False, description="refuse what is odd instead of accepting it with a flag (docs/wire.md)")
     max_bytes: Bytes = Field(16 * MIB, description="of one message")
     idle: Seconds = Field(300.0, description="silence before the connection is closed")
     frame_time: Seconds = Field(30.0, description="time for one message to arrive")

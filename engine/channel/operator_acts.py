@@ -1,35 +1,102 @@
 """Operator's acts and deferred results, as they stand in the journal: JSON in an entry of kind OPERATOR (D12b)."""
 
+import base64
+import binascii
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
-from engine.channel.ports import Entry, OutcomeNote
+from engine.channel.ports import Entry, Kind, OutcomeNote
+from engine.hl7.charset import splittable
 
 LISTENER = "backstory"  # the internal listener that they come through
+VALIDATE, RELEASED, DISMISSED = "validate", "released", "dismissed"  # kinds of notes
+ONCE = frozenset({RELEASED, DISMISSED})  # what is done once to an entry, however often it is asked for
+
+
+class Release(NamedTuple):
+    """A quarantined message that a person lets through: the entry to run channels over, and the note for the original.
+
+    The entry has the position and the received time of the release, and everything else of the original.
+    """
+
+    entry: Entry
+    note: OutcomeNote
+
+    def __repr__(self) -> str:
+        return f"Release({self.entry!r} of {self.note.entry})"
 
 
 def note_body(entry: int, channel: str, run: int, kind: str, text: str) -> bytes:
     """What to append so that a note is attached to an outcome; `text` is fixed sentences and paths, never content."""
-    words = {"act": "note", "entry": entry, "channel": channel, "run": run, "kind": kind, "text": text}
-    return json.dumps(words, sort_keys=True).encode("ascii")
+    return _body(act="note", entry=entry, channel=channel, run=run, kind=kind, text=text)
 
 
-def read(entry: Entry) -> OutcomeNote | str:
-    """The note that the entry carries, or why it carries none."""
+def release_body(original: Entry, message: bytes, charset: str, *, number: int, of: int, who: str) -> bytes:
+    """What to append so that a quarantined message, or one of a batch, goes through the channels of its listener.
+
+    It carries the message, so that it stands for itself when the original is trimmed.
+    """
+    body = base64.b64encode(message).decode("ascii")
+    place = {"entry": original.position, "number": number, "of": of, "listener": original.listener}
+    return _body(act="release", peer=original.peer, charset=charset, who=who, body=body, **place)
+
+
+def dismiss_body(entry: int, because: str, who: str) -> bytes:
+    """What to append so that nobody is called for a quarantined entry any more; the reason stays in this entry."""
+    return _body(act="dismiss", entry=entry, because=because, who=who)
+
+
+def read(entry: Entry) -> OutcomeNote | Release | str:
+    """The act that the entry carries, or why it carries none."""
+    words = words_of(entry)
+    act = words.get("act")
+    if act == "note":
+        return _note(entry, words)
+    if act == "release":
+        return _release(entry, words)
+    if act == "dismiss":
+        if not _positive(words.get("entry")):
+            return "a dismissal needs an entry"
+        return OutcomeNote(words["entry"], "", 1, entry.position, DISMISSED, "by a person")
+    return "the act is not known"
+
+
+def words_of(entry: Entry) -> dict[str, Any]:
+    """The JSON object of an operator's entry, empty where it is none."""
     try:
         words = json.loads(entry.body)
     except ValueError:
-        return "the act is no JSON"
-    if not isinstance(words, dict) or words.get("act") != "note":
-        return "the act is not known"
-    return _note(entry, words)
+        return {}
+    return words if isinstance(words, dict) else {}
+
+
+def _body(**words: object) -> bytes:
+    return json.dumps(words, sort_keys=True).encode("ascii")
+
+
+def _positive(number: object) -> bool:
+    return isinstance(number, int) and number > 0
 
 
 def _note(entry: Entry, words: dict[str, Any]) -> OutcomeNote | str:
-    numbers = [words.get(name) for name in ("entry", "run")]
     texts = [words.get(name) for name in ("channel", "kind", "text")]
-    if not all(isinstance(number, int) and number > 0 for number in numbers):
+    if not all(_positive(words.get(name)) for name in ("entry", "run")):
         return "a note needs an entry and a run"
-    if not all(isinstance(text, str) for text in texts) or words["kind"] != "validate":
+    if not all(isinstance(text, str) for text in texts) or words["kind"] != VALIDATE:
         return "a note needs a channel, a text and a known kind"
     return OutcomeNote(words["entry"], words["channel"], words["run"], entry.position, words["kind"], words["text"])
+
+
+def _release(entry: Entry, words: dict[str, Any]) -> Release | str:
+    if not all(_positive(words.get(name)) for name in ("entry", "number", "of")):
+        return "a release needs an entry and which of its messages"
+    listener, peer, charset, body = (words.get(name) for name in ("listener", "peer", "charset", "body"))
+    if not (isinstance(listener, str) and isinstance(peer, str) and isinstance(charset, str) and splittable(charset)):
+        return "a release needs a listener, a peer and a character set"
+    try:
+        message = base64.b64decode(body or "", validate=True)
+    except (TypeError, ValueError, binascii.Error):
+        return "a release needs a message"
+    released = entry._replace(listener=listener, peer=peer, body=message, charset=charset, kind=Kind.MESSAGE)
+    text = f"message {words['number']} of {words['of']}"
+    return Release(released, OutcomeNote(words["entry"], "", 1, entry.position, RELEASED, text))

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from engine.channel.ports import Entry, Kind, SearchKey
+from engine.channel import operator_acts
+from engine.channel.ports import Entry, Kind, OutcomeNote, SearchKey
 from engine.channel.routes import Feed, Route, Routes, Who
 from engine.channel.search_keys import search_keys
 from engine.errors import Unreadable
@@ -22,16 +23,20 @@ class ReadEntry(NamedTuple):
     routes: tuple[Route, ...] = ()
     keys: tuple[SearchKey, ...] = ()
     problem: str = ""
+    act: OutcomeNote | str | None = None  # the note that an operator's entry leaves, or why it leaves none
 
     def __repr__(self) -> str:
         return f"ReadEntry({self.entry.position}, {len(self.routes)} channels)"
 
 
 def read_entry(routes: Routes, entry: Entry) -> ReadEntry:
-    """Split the message and ask each channel of its listener whether it takes it."""
-    feed = routes.feed(entry.listener)
+    """Split the message and ask each channel of its listener whether it takes it; of a release, the message released."""
     if entry.kind is Kind.OPERATOR:
-        return ReadEntry(entry, feed)
+        act = operator_acts.read(entry)
+        if isinstance(act, operator_acts.Release):
+            return read_entry(routes, act.entry)._replace(act=act.note)
+        return ReadEntry(entry, routes.feed(entry.listener), act=act)
+    feed = routes.feed(entry.listener)
     try:
         # latin-1 decodes anything: what was quarantined for its charset can still be found
         message = Message.parse(entry.body, entry.charset or "latin-1")

@@ -1,17 +1,17 @@
 """The first transaction: what came in goes into the journal, and only then is the sender answered (D16)."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
 from engine.channel.ports import Appended, JournalTransaction, Kind, Received
-from engine.channel.verdict import ListenerRules, Verdict, verdict
+from engine.channel.verdict import ListenerRules, Verdict, strict_verdict, verdict
 from engine.errors import Unreadable
 from engine.hl7.acknowledge import AckError, acknowledge
 from engine.hl7.batch import Batch, is_batch, split_batch
-from engine.hl7.msh import Msh, scan_msh
+from engine.hl7.msh import Msh, damage, scan_msh
 from engine.mllp.framing import KEPT_BYTES, Framed, FrameEvent, frame
 
 __all__ = ["Answer", "Judged", "ListenerRules", "judge", "receive"]
@@ -26,9 +26,12 @@ TEXTS = {
     "200": "Unsupported message type",
     "201": "Unsupported event code",
     "202": "Unsupported processing id",
+    "203": "Unsupported version id",
     "207": "Application internal error",
 }
 NOT_KEPT = "AR|207|"
+_UNANSWERED = frozenset({Framed.CUT, Framed.WIDE})
+_NEVER_ANSWERED = frozenset({"cut_off", "utf_16"})  # their flags
 _BLANK = b" \t\r\n\x0b\xef\xbb\xbf"
 
 
@@ -51,7 +54,7 @@ class Judged(NamedTuple):
 
     def refusal(self) -> bytes:
         """The framed answer when the journal could not keep it: AR 207, or CR; the sender will send it again."""
-        if self.received[0].flags.startswith("cut_off"):
+        if self.received[0].flags in _NEVER_ANSWERED:
             return b""
         return _frame_answer(_asked(NOT_KEPT, self.msh), self.msh, self.now)
 
@@ -71,7 +74,7 @@ class Answer(NamedTuple):
 def judge(event: FrameEvent, rules: ListenerRules, peer: str, now: int) -> Judged:
     """Judge a frame (not EMPTY, not JUNK); pure; `now` in UTC microseconds is its received time."""
     raw = event.body
-    if event.kind is Framed.CUT:
+    if event.kind in _UNANSWERED:
         cut = Received(rules.name, peer, now, raw[:KEPT_BYTES], "", Kind.QUARANTINED, "", event.flags, b"")
         return Judged((cut,), b"", None, now)
     if event.kind is Framed.FRAME and is_batch(raw):
@@ -79,10 +82,20 @@ def judge(event: FrameEvent, rules: ListenerRules, peer: str, now: int) -> Judge
     try:
         msh = scan_msh(raw)
     except Unreadable:
-        return _judged(event, rules.name, peer, (None, Verdict("AR", "100"), now))
+        return _judged(event, rules.name, peer, (*_unreadable(raw), now))
     long = event.kind is Framed.TOO_LONG
-    found = Verdict("AR", "104") if long else verdict(raw, msh, rules, event.vt_at)
+    found = Verdict("AR", "104") if long else _verdict(rules)(raw, msh, rules, event.vt_at)
     return _judged(event, rules.name, peer, (msh, found, now))
+
+
+def _verdict(rules: ListenerRules) -> Callable[..., Verdict]:
+    return strict_verdict if rules.strict else verdict
+
+
+def _unreadable(raw: bytes) -> tuple[Msh | None, Verdict]:
+    """AR 100, or AR 102 where an MSH is there and its delimiters cannot be used (rows 25 to 27)."""
+    found = damage(raw)
+    return (found.header, Verdict("AR", "102", found.location)) if found else (None, Verdict("AR", "100"))
 
 
 def receive(tx: JournalTransaction, batch: Sequence[Judged]) -> list[Answer]:
@@ -154,7 +167,7 @@ def _dtm(second: int) -> str:
 
 def _identity(raw: bytes, msh: Msh | None) -> bytes:
     """What makes a resend a resend: sender and control id; where there is no control id, the bytes themselves (R4)."""
-    if msh is not None and msh.control_id:
+    if msh is not None and msh.control_id and msh.end:
         return b"\0".join((msh.app, msh.facility, msh.control_id))
     return b"\0\0\0" + hashlib.sha256(raw).digest()
 
@@ -162,9 +175,10 @@ def _identity(raw: bytes, msh: Msh | None) -> bytes:
 def _judge_batch(event: FrameEvent, rules: ListenerRules, peer: str, now: int) -> Judged:
     """One answer for the whole frame: one entry for each message, or the whole frame quarantined."""
     batch = split_batch(event.body)
-    bad = Verdict("AE", "102") if event.vt_at >= 0 else Verdict("AE", "100") if batch.problem else None
+    problem = batch.problem or (rules.strict and not event.body.startswith((b"FHS", b"BHS")))
+    bad = Verdict("AE", "102") if event.vt_at >= 0 else Verdict("AE", "100") if problem else None
     members = [] if bad else [(raw, scan_msh(raw)) for raw in batch.messages]
-    found = [verdict(raw, msh, rules) for raw, msh in members]
+    found = [_verdict(rules)(raw, msh, rules) for raw, msh in members]
     bad = bad or next((one._replace(code="AE") for one in found if one.code != "AA"), None)
     mirrored = _mirrored(event.body, batch)
     if bad is not None:

@@ -1,6 +1,7 @@
 """What receive thinks of one message: accepted with flags, or refused with a code of table 0357 and a place (D16, C8)."""
 
 import re
+from calendar import monthrange
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -12,7 +13,16 @@ from engine.hl7.msh import Msh
 MAX_CONTROL_ID = 199  # bytes of MSH-10 (HL7 2.7)
 VERSIONS = frozenset(b"2.1 2.2 2.3 2.3.1 2.4 2.5 2.5.1 2.6 2.7 2.7.1 2.8 2.8.1 2.8.2 2.9 2.9.1".split())
 _USUAL = 32  # bytes of MSH-9 of which the verdict is remembered
-_DTM = re.compile(rb"\d{4}(?:\d\d(?:\d\d(?:\d\d(?:\d\d(?:\d\d(?:\.\d{1,4})?)?)?)?)?)?(?:[+-]\d{4})?")
+_DTM = re.compile(
+    rb"(?P<year>\d{4})(?:(?P<month>0[1-9]|1[0-2])(?:(?P<day>0[1-9]|[12]\d|3[01])(?:(?:[01]\d|2[0-3])(?:[0-5]\d"
+    rb"(?:(?:[0-5]\d|60)(?:\.\d{1,4})?)?)?)?)?)?(?:[+-](?:0\d|1[0-4])[0-5]\d)?"
+)
+_NO_DATETIME = frozenset(b"2.1 2.2 2.3 2.3.1".split())  # versions in which MSH-7 may be empty
+_WIDE = re.compile(rb"(?i)(?:UNICODE[ _-]?)?UTF[ _-]?(?:16|32)(?:[BL]E)?")  # what starts with the bytes MSH is neither
+_CONTROL = bytes(n for n in range(32) if n not in b"\t\n\v\r\x1c") + b"\x7f"  # VT and FS have flags of their own
+_IS_CONTROL = bytes(n in _CONTROL for n in range(256))
+_SHIFTS = re.compile(rb"(?i)2022|IR[ -]?(?:13|14|58|87|149|159|165)")  # sets of MSH-18 that are switched by ESC
+_C1 = re.compile("[\x80-\x9f]")
 _ESCAPED = re.compile("[\udc80-\udcff]")  # bytes that are no UTF-8, as Python hands them through
 
 
@@ -24,6 +34,7 @@ class ListenerRules(NamedTuple):
     charset: str = "utf-8"  # where MSH-18 is empty and the bytes are no UTF-8
     accepted: frozenset[bytes] = frozenset()  # MSH-9 as `ZRD^Z01` or `ZRD` that some channel accepts
     limits: Limits = Limits()
+    strict: bool = False  # what is odd is refused
 
 
 class Verdict(NamedTuple):
@@ -37,7 +48,10 @@ class Verdict(NamedTuple):
 
 
 def verdict(raw: bytes, msh: Msh, rules: ListenerRules, vt_at: int = -1) -> Verdict:
-    """Judge framing, limits, MSH-9, 10, 11, 12, 18 and decodability, in this order, and nothing else (C8)."""
+    """Judge framing, limits, MSH-9, 10, 11, 12, 18 and decodability, in this order, and nothing else (C8).
+
+    A strict listener also refuses line ends and beginnings that are not the standard's, MSH-12 and MSH-7.
+    """
     if exceeded(raw, msh, rules.limits):
         return Verdict("AR", "104")
     if len(msh.control_id) > MAX_CONTROL_ID:
@@ -51,6 +65,28 @@ def verdict(raw: bytes, msh: Msh, rules: ListenerRules, vt_at: int = -1) -> Verd
     if msh.processing not in ids and (_first(msh.processing, msh) or b"P") not in ids:
         return Verdict("AR", "202", "MSH^1^11")
     return _charset(raw, msh, rules.charset, header.flags)
+
+
+def strict_verdict(raw: bytes, msh: Msh, rules: ListenerRules, vt_at: int = -1) -> Verdict:
+    """Like `verdict`, for a listener that refuses what another accepts with a flag."""
+    found = verdict(raw, msh, rules, vt_at)
+    if found.code != "AA":
+        return found
+    code, error, location = _objection(raw, msh, found.flags)
+    return found._replace(code=code, error=error, location=location)
+
+
+def _objection(raw: bytes, msh: Msh, flags: tuple[str, ...]) -> tuple[str, str, str]:
+    """Code, error and place of what a strict listener does not take."""
+    if not raw.startswith(b"MSH") or "lf_line_ends" in flags:
+        return "AR", "100", ""
+    if "version_unknown" in flags:
+        return "AR", "203", "MSH^1^12"
+    if "datetime_odd" in flags and msh.datetime:
+        return "AE", "102", "MSH^1^7"
+    if "datetime_odd" in flags and _first(msh.version, msh) not in _NO_DATETIME:
+        return "AR", "101", "MSH^1^7"
+    return "AA", "", ""
 
 
 def _first(value: bytes, msh: Msh) -> bytes:
@@ -103,14 +139,14 @@ def _charset(raw: bytes, msh: Msh, default: str, flags: tuple[str, ...]) -> Verd
     if declared:
         codec = codec_of(declared)
         if codec is None:
-            return Verdict("AR", "103", "MSH^1^18")
+            return Verdict("AE", "102", "MSH^1^18") if _WIDE.fullmatch(declared) else Verdict("AR", "103", "MSH^1^18")
         if not decodable(raw, codec):
             return Verdict("AE", "102", "MSH^1^18")
-        return Verdict("AA", charset=codec, flags=flags + _oddities(raw, msh))
+        return Verdict("AA", charset=codec, flags=flags + _oddities(raw, msh, codec))
     if raw.isascii() or decodable(raw, "utf-8"):
-        return Verdict("AA", charset="utf-8", flags=flags + _oddities(raw, msh))
+        return Verdict("AA", charset="utf-8", flags=flags + _oddities(raw, msh, "utf-8"))
     if default != "utf-8" and decodable(raw, default):
-        return Verdict("AA", charset=default, flags=(*flags, "charset_assumed", *_oddities(raw, msh)))
+        return Verdict("AA", charset=default, flags=(*flags, "charset_assumed", *_oddities(raw, msh, default)))
     return Verdict("AE", "102", _undecodable(raw, msh))
 
 
@@ -120,13 +156,35 @@ def _undecodable(raw: bytes, msh: Msh) -> str:
     return located(raw, len(text.encode("utf-8")), msh.separator)
 
 
-def _oddities(raw: bytes, msh: Msh) -> tuple[str, ...]:
+def _oddities(raw: bytes, msh: Msh, codec: str) -> tuple[str, ...]:
     """What is not as the standard says and accepted all the same, in fixed words."""
     found = []
     if msh.version not in VERSIONS and _first(msh.version, msh) not in VERSIONS:
         found.append("version_unknown")
-    if not _DTM.fullmatch(msh.datetime) and not _DTM.fullmatch(_first(msh.datetime, msh)):
+    if not (_is_time(msh.datetime) or _is_time(_first(msh.datetime, msh))):
         found.append("datetime_odd")
     if b"\n" in raw:
         found.append("lf_line_ends")
+    if (1 in raw.translate(_IS_CONTROL) and _has_controls(raw, msh)) or not (raw.isascii() or _has_no_c1(raw, codec)):
+        found.append("control_characters")
     return tuple(found)
+
+
+def _is_time(value: bytes) -> bool:
+    """Whether a DTM is one of the calendar (chapter 2.A.22)."""
+    match = _DTM.fullmatch(value)
+    if match is None or match["year"] == b"0000":
+        return False
+    day = int(match["day"] or 1)
+    return day < 29 or day <= monthrange(int(match["year"]), int(match["month"]))[1]
+
+
+def _has_controls(raw: bytes, msh: Msh) -> bool:
+    """Whether a control character stands there that is no shift of a declared character set."""
+    return raw.translate(None, b"\x1b").translate(_IS_CONTROL).count(1) > 0 or not _SHIFTS.search(msh.charset)
+
+
+def _has_no_c1(raw: bytes, codec: str) -> bool:
+    if codec == "utf-8" and b"\xc2" not in raw:
+        return True
+    return _C1.search(raw.decode(codec)) is None

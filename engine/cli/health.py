@@ -1,11 +1,13 @@
 """The state of an engine, gathered from its files and its supervisor, and what of it needs a person."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from engine.channel.operator_acts import ONCE
 from engine.channel.outcome import Status
 from engine.channel.ports import LIVE, STOPPED, Cursor, Lane, LaneState
 from engine.cli.console import ago
@@ -16,6 +18,7 @@ SECOND = 1_000_000
 LATE = 60 * SECOND  # an entry that waits longer for the worker needs a look
 LATELY = 24 * 60 * 60 * SECOND  # for how long a message that failed with an alert is called to mind
 MOST_FAILED = 1_000  # newest failed outcomes that are looked at
+_REFUSED = re.compile(r"[AC][ER]\||refused_")  # reasons of entries that were quarantined
 LONG_RETRY = 5 * 60 * SECOND  # a lane that tries for longer needs a look
 
 
@@ -42,6 +45,7 @@ class Health(NamedTuple):
     lanes: tuple[LaneHealth, ...]
     parked: Mapping[str, int]
     counts: Mapping[str, int]
+    quarantined: int = 0  # lately, refused with an answer or silently by MSH-15, neither released nor dismissed
     alerts: Mapping[str, int] = {}  # by channel: messages that failed lately, and that somebody must look at
 
     @property
@@ -97,6 +101,7 @@ def look(
         lanes=tuple(_lanes(readers)),
         parked=Counter(parked.destination for parked in journal.parked() if not parked.released),
         counts=store.counts(),
+        quarantined=_quarantined(readers, now),
         alerts=_alerts(readers, now),
     )
 
@@ -105,6 +110,15 @@ def _alerts(readers: Readers, now: int) -> Counter[str]:
     """An alert is raised for what a person must see: an order of two patients, an exception that nobody named."""
     rows = readers.store.latest(before=0, limit=MOST_FAILED, status=Status.FAILED)
     return Counter(row.channel or "(no channel)" for row in rows if row.alerts and row.committed > now - LATELY)
+
+
+def _quarantined(readers: Readers, now: int) -> int:
+    """Refused messages that a sender meant; not what was cut off, nor what nobody framed."""
+    rows = readers.store.latest(before=0, limit=MOST_FAILED, status=Status.FAILED)
+    refused = {
+        row.entry for row in rows if not row.channel and row.committed > now - LATELY and _REFUSED.match(row.reason)
+    }
+    return len(refused - {note.entry for note in readers.store.notes(refused) if note.kind in ONCE})
 
 
 def _lanes(readers: Readers) -> list[LaneHealth]:
@@ -140,6 +154,11 @@ def needs(health: Health) -> list[str]:
         f"{count} message{'s' if count > 1 else ''} of {name} FAILED with an alert in the last day (backstory messages --status FAILED)"
         for name, count in sorted(health.alerts.items())
     ]
+    if health.quarantined:
+        messages = f"{health.quarantined} message{'s' if health.quarantined > 1 else ''}"
+        found.append(
+            f"{messages} refused in the last day, neither released nor dismissed (backstory messages --status QUARANTINED)"
+        )
     found += [sentence for lane in health.lanes if (sentence := _lane_need(lane, health.now))]
     found += [
         f"destination {name} has {count} parked messages, refused or behind a refused one of their patient"

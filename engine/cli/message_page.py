@@ -3,20 +3,24 @@
 from collections.abc import Iterator
 
 from engine.channel.outcome import Status
-from engine.channel.ports import Entry, OutcomeRow
+from engine.channel.ports import Entry, Kind, OutcomeRow
 from engine.cli.console import moment, printable
 from engine.cli.deliveries import Delivery, deliveries, delivery_words
 from engine.cli.field_diff import Change, field_changes
+from engine.cli.quarantine import act_lines, explanation, shown, state
 from engine.cli.search import named
 from engine.cli.site import Readers
 from engine.errors import Unreadable
 from engine.hl7.message import Message
 
 
-def message_page(readers: Readers, entry: Entry, *, raw: bool = False) -> list[str]:
-    """The lines of the page."""
+def message_page(readers: Readers, kept: Entry, *, raw: bool = False) -> list[str]:
+    """The lines of the page; of a release, about the message released."""
+    entry = shown(kept)
     sent = deliveries(readers, [entry.position])[entry.position]
-    lines = _entry_lines(entry)
+    lines = [*_entry_lines(entry), *act_lines(kept)]
+    if entry.kind is Kind.QUARANTINED:
+        lines += ["", state(entry, readers.store.notes([entry.position])), *explanation(entry)]
     lines += ["", "outcomes", *_outcome_lines(readers, entry)]
     lines += ["", "deliveries", *_delivery_lines(sent)]
     for delivery in sent:

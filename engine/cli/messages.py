@@ -1,15 +1,19 @@
 """`backstory messages`: find messages, and show one with everything that became of it."""
 
+import base64
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from engine.channel.operator_acts import DISMISSED, RELEASED
+from engine.channel.ports import Entry
+from engine.channel.release import dismissal, releases
 from engine.cli import new_application, teaching
 from engine.cli.console import columns
 from engine.cli.search import Criteria, search
-from engine.cli.site import SiteOption, open_readers
-from engine.errors import ConfigError
+from engine.cli.site import Readers, SiteOption, open_readers, socket_of
+from engine.errors import ConfigError, Retryable
 
 app = new_application(alone=True)
 
@@ -21,9 +25,15 @@ Examples:
   backstory messages --patient 100123
   backstory messages --accession A1001 --status FAILED
   backstory messages --status PARKED
+  backstory messages --status QUARANTINED
   backstory messages --channel orders_to_pacs --limit 50 --before 4711
   backstory messages show 4711
+  backstory messages release 4711
 """
+
+Position = Annotated[
+    int, typer.Argument(help="Position of the entry, as `backstory messages` lists it.", min=1, max=2**63 - 1)
+]
 
 
 @app.callback(help=teaching(_FIND))
@@ -35,7 +45,8 @@ def messages(
     status: Annotated[
         str,
         typer.Option(
-            help="RECEIVED, FILTERED, TRANSFORMED or FAILED; or of what was to be delivered QUEUED, HELD or PARKED."
+            help="RECEIVED, FILTERED, TRANSFORMED or FAILED; QUARANTINED, refused when it came; "
+            "or of what was to be delivered QUEUED, HELD or PARKED."
         ),
     ] = "",
     channel: Annotated[str, typer.Option(help="Only what this channel did.")] = "",
@@ -60,17 +71,88 @@ def messages(
 
 @app.command("show")
 def show(
-    position: Annotated[
-        int, typer.Argument(help="Position of the entry, as `backstory messages` lists it.", min=1, max=2**63 - 1)
-    ],
+    position: Position,
     raw: Annotated[bool, typer.Option("--raw", help="Also the message as it came, one segment a line.")] = False,
     site: SiteOption = Path(),
 ) -> None:
-    """Show one message: outcome, deliveries with their attempts, and what changed between in and out."""
+    """Show one message: outcome, deliveries with their attempts, and what changed between in and out.
+
+    Of a quarantined one: what was wrong, where, what its sender was told, and what can be done.
+    """
     from engine.cli.message_page import message_page  # noqa: PLC0415 - the field names, which a search does not need
 
     with open_readers(site) as readers:
-        entry = readers.journal.entry(position)
-        if entry is None:
-            raise ConfigError(f"the journal has no entry {position}; it was trimmed, or never was")
+        entry = _entry(readers, position)
         typer.echo("\n".join(message_page(readers, entry, raw=raw)))
+
+
+@app.command("release")
+def release(
+    position: Position,
+    charset: Annotated[
+        str, typer.Option("--charset", help="What it is written in: 8859/1, UTF-8, ... Needed where that was wrong.")
+    ] = "",
+    site: SiteOption = Path(),
+) -> None:
+    """Let a quarantined message through: its listener's channels run over it as if it came now.
+
+    Of a batch, every message. The same entry is released once, however often it is asked for.
+
+    Examples:
+      backstory messages release 4711
+      backstory messages release 4711 --charset 8859/1
+    """
+    from engine.app.control import user  # noqa: PLC0415 - only where a process is asked
+
+    with open_readers(site) as readers:
+        entry = _entry(readers, position)
+        bodies = releases(entry, charset, user())
+        done = {note.text: note.cause for note in readers.store.notes([position]) if note.kind == RELEASED}
+    for number, body in enumerate(bodies, 1):
+        text = f"message {number} of {len(bodies)}"
+        before = text in done
+        place = done[text] if before else _append(site, body, f"release:{position}:{number}")
+        which = f", {text}," if len(bodies) > 1 else ""
+        typer.echo(f"entry {position}{which} {'was released before' if before else 'is released'} as entry {place}")
+
+
+@app.command("dismiss")
+def dismiss(
+    position: Position,
+    because: Annotated[str, typer.Option("--because", help="Why nobody needs it; kept, with your name.")],
+    site: SiteOption = Path(),
+) -> None:
+    """Say that a quarantined message needs nobody any more; `backstory status` no longer names it.
+
+    Examples:
+      backstory messages dismiss 4711 --because "a test of the laboratory"
+    """
+    from engine.app.control import user  # noqa: PLC0415 - only where a process is asked
+
+    with open_readers(site) as readers:
+        entry = _entry(readers, position)
+        body = dismissal(entry, because, user())
+        if any(note.kind == DISMISSED for note in readers.store.notes([position])):
+            typer.echo(f"entry {position} was dismissed before")
+            return
+    _append(site, body, f"dismiss:{position}")
+    typer.echo(f"entry {position} is dismissed")
+
+
+def _entry(readers: Readers, position: int) -> Entry:
+    entry = readers.journal.entry(position)
+    if entry is None:
+        raise ConfigError(f"the journal has no entry {position}; it was trimmed, or never was")
+    return entry
+
+
+def _append(site: Path, body: bytes, command_id: str) -> int:
+    """Hand an operator's entry to the running engine; the same command again gives the same position."""
+    from engine.app.control import call  # noqa: PLC0415 - only where a process is asked
+
+    words = {"body": base64.b64encode(body).decode("ascii")}
+    try:
+        answer = call(socket_of(site, "supervisor"), "append", words, command_id=command_id, timeout=60)
+    except Retryable as error:
+        raise Retryable(f"{error}; the running engine does it, so start it first (backstory run)") from None
+    return int(answer["position"])

@@ -1,25 +1,28 @@
 """Finding entries by keys, status and channel, newest first, also those the worker has not reached (D5)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from engine.channel.control_ids import SENT
 from engine.channel.outcome import Status
-from engine.channel.ports import LIVE, Entry, Kind, OutcomeRow, SearchKey
+from engine.channel.ports import LIVE, Entry, Kind, OutcomeNote, OutcomeRow, SearchKey
 from engine.channel.search_keys import search_keys
 from engine.cli.console import moment, printable
 from engine.cli.deliveries import Delivery, deliveries
+from engine.cli.quarantine import shown, state
 from engine.cli.site import Readers
 from engine.errors import ConfigError, Unreadable
 from engine.hl7.message import Message
 from engine.hl7.msh import scan_msh
 from engine.hl7.printable import printable as as_key
 
+_Row = TypeVar("_Row", OutcomeRow, OutcomeNote)
 _WINDOW = 100  # entries looked at together
 _LOOKED_AT = 20_000  # entries looked at for one page
 _FOUND = 1000  # entries of one key
 _WAITING = ("QUEUED", "HELD", "PARKED")  # of deliveries; the other statuses are those of outcomes
+_QUARANTINED = Kind.QUARANTINED.name
 
 
 class Criteria(NamedTuple):
@@ -60,7 +63,7 @@ class Found(NamedTuple):
 
 def search(readers: Readers, criteria: Criteria) -> Found:
     """One page of entries that meet all criteria; raises ConfigError for a status that is none."""
-    known = (*Status.__members__, *_WAITING)
+    known = (*Status.__members__, _QUARANTINED, *_WAITING)
     if criteria.status and criteria.status not in known:
         raise ConfigError(f"{criteria.status!r} is no status; there are {', '.join(known)}")
     rows: list[list[str]] = []
@@ -68,12 +71,14 @@ def search(readers: Readers, criteria: Criteria) -> Found:
     for window in _windows(_positions(readers, criteria)):
         entries = {position: readers.journal.entry(position) for position in window}
         outcomes = _by_entry(readers.store.outcomes(window))
+        notes = _by_entry(readers.store.notes(window))
         sent = deliveries(readers, window)
         for position in window:
             reached, looked_at = position, looked_at + 1
             entry = entries[position]
-            if entry is not None and _admits(criteria, outcomes.get(position, []), sent[position]):
-                rows.append(_row(entry, outcomes.get(position, []), sent[position]))
+            if entry is not None and _admits(criteria, entry, outcomes.get(position, []), sent[position]):
+                row = _row(shown(entry), outcomes.get(position, []), sent[position], notes.get(position, []))
+                rows.append(row)
             if len(rows) >= criteria.limit or looked_at >= _LOOKED_AT:
                 return Found(rows, position > 1, reached)
     return Found(rows, more=False, reached=reached)
@@ -94,6 +99,10 @@ def _positions(readers: Readers, criteria: Criteria) -> Iterator[int]:
     elif criteria.status in ("", "RECEIVED"):
         lowest = _processed(readers) if criteria.status else 0
         yield from range(top, lowest, -1)
+    elif criteria.status == _QUARANTINED:
+        processed = _processed(readers)
+        yield from range(top, processed, -1)
+        yield from _with_status(readers, min(top, processed) + 1, Status.FAILED)
     else:
         yield from _with_status(readers, top + 1, Status[criteria.status])
 
@@ -149,16 +158,18 @@ def _windows(positions: Iterator[int]) -> Iterator[list[int]]:
         yield window
 
 
-def _by_entry(rows: list[OutcomeRow]) -> dict[int, list[OutcomeRow]]:
-    grouped: dict[int, list[OutcomeRow]] = {}
+def _by_entry(rows: Iterable[_Row]) -> dict[int, list[_Row]]:
+    grouped: dict[int, list[_Row]] = {}
     for row in rows:
         grouped.setdefault(row.entry, []).append(row)
     return grouped
 
 
-def _admits(criteria: Criteria, outcomes: list[OutcomeRow], sent: list[Delivery]) -> bool:
+def _admits(criteria: Criteria, entry: Entry, outcomes: list[OutcomeRow], sent: list[Delivery]) -> bool:
     if criteria.status == "RECEIVED":
         return not outcomes
+    if criteria.status == _QUARANTINED:
+        return entry.kind is Kind.QUARANTINED and not criteria.channel
     status = criteria.status
     if status in _WAITING:
         if not any(delivery.status == status for delivery in sent):
@@ -170,11 +181,11 @@ def _admits(criteria: Criteria, outcomes: list[OutcomeRow], sent: list[Delivery]
     )
 
 
-def _row(entry: Entry, outcomes: list[OutcomeRow], sent: list[Delivery]) -> list[str]:
+def _row(entry: Entry, outcomes: list[OutcomeRow], sent: list[Delivery], notes: list[OutcomeNote]) -> list[str]:
     kind, control_id = named(entry)
-    words = [f"{row.channel or '(no channel)'} {Status(row.status).name}" for row in outcomes]
-    if not words:
-        words = ["QUARANTINED" if entry.kind is Kind.QUARANTINED else "RECEIVED"]
+    words = [f"{row.channel or '(no channel)'} {Status(row.status).name}" for row in outcomes] or ["RECEIVED"]
+    if entry.kind is Kind.QUARANTINED:
+        words = [state(entry, notes)]
     return [
         str(entry.position),
         moment(entry.received)[:23],

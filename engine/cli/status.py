@@ -20,7 +20,7 @@ def status(
     """Say what runs, what waits, and whether somebody is needed.
 
     Exit status 0 when all is well, 1 when something needs a person: the engine does not run, the worker is behind, a
-    channel stopped, a message failed with an alert in the last day, a lane is held or has been trying for long, messages
+    channel stopped, a message failed with an alert or was refused in the last day, a lane is held or has been trying for long, messages
     are parked.
 
     Examples:
@@ -115,6 +115,7 @@ def as_words(health: Health, wanted: list[str]) -> dict[str, Any]:
             for one in health.lanes
         ],
         "parked": dict(health.parked),
+        "quarantined": health.quarantined,
         "alerts": dict(health.alerts),
         "counts": dict(health.counts),
     }

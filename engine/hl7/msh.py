@@ -1,8 +1,10 @@
 """The header of a message without the message: what receive needs to judge and answer, straight from the bytes."""
 
+import re
 from typing import NamedTuple
 
-from engine.hl7.delimiters import delimiters_of, start_of
+from engine.errors import Unreadable
+from engine.hl7.delimiters import STANDARD, delimiters_of, start_of
 
 
 class Msh(NamedTuple):
@@ -30,6 +32,10 @@ class Msh(NamedTuple):
 
 
 _NONE = [b""] * 18
+_SHORTEST = 9  # bytes of `MSH|^~\&|`: less is no header
+_PLAIN = re.compile(rb"[!-~]{1,199}")  # a control id that every answer can repeat, but for its delimiters
+_VERSION = re.compile(rb"\d{1,2}(\.\d{1,2}){1,2}")
+_WANTED = frozenset({b"AL", b"NE", b"ER", b"SU"})  # table 0155
 
 
 def scan_msh(raw: bytes) -> Msh:
@@ -51,3 +57,43 @@ def scan_msh(raw: bytes) -> Msh:
     kind, control_id, processing, version, _, _, accept, application, _, charset, *_ = others
     found = (separator, encoding, app, facility, time, kind, control_id, processing, version, accept, application)
     return Msh._make((*found, charset, end, to_app, to_facility))
+
+
+class Damage(NamedTuple):
+    """An MSH whose delimiters cannot be used: the place of the one at fault, and what can be told all the same."""
+
+    location: str  # "MSH^1^1" or "MSH^1^2"
+    header: Msh  # in standard delimiters, with MSH-10, 12, 15 and 16 where they need no guessing; end = 0
+
+
+def damage(raw: bytes) -> Damage | None:
+    """What is wrong with the delimiters of a frame that begins with MSH and that `scan_msh` cannot read.
+
+    MSH-10 is told only where MSH-1 is a usable separator, MSH-2 is there (so that fields can be counted) and MSH-10 holds
+    none of the standard delimiters. None where there is no MSH, or too little of one.
+    """
+    try:
+        start = start_of(raw)
+    except Unreadable:
+        return None
+    line = raw[start:].split(b"\n", 1)[0]
+    separator = line[3:4]
+    line = line if separator == b"\r" else line.split(b"\r", 1)[0]
+    if len(line) < _SHORTEST:
+        return None
+    if not (separator.isascii() and 0x21 <= separator[0] <= 0x7E) or separator.isalnum():
+        return Damage("MSH^1^1", _header(_NONE))
+    fields = line.split(separator, 18)
+    return Damage("MSH^1^2", _header(fields + _NONE if fields[1] else _NONE))
+
+
+def _header(fields: list[bytes]) -> Msh:
+    """MSH-10, 12, 15 and 16 of these fields, as far as they are plain."""
+    told = _PLAIN.fullmatch(fields[9]) and not set(fields[9]) & set(b"|^~\\&")
+    version = fields[11] if _VERSION.fullmatch(fields[11]) else b""
+    accept, application = (word if word in _WANTED else b"" for word in fields[14:16])
+    nothing = b""
+    return Msh(
+        *(b"|", STANDARD.encoding, nothing, nothing, nothing, nothing, fields[9] if told else nothing, nothing),
+        *(version, accept, application, nothing, 0),
+    )

@@ -24,7 +24,7 @@ class MllpConnection(Protocol):
     def __init__(self, listener: "MllpListener") -> None:
         self.listener = listener
         self.peer = ""
-        self._framer = Framer(listener.rules.max_bytes)
+        self._framer = Framer(listener.rules.max_bytes, strict=listener.rules.strict)
         self._waiting = 0
         self._closing = False  # no more frames are taken; closed when the last answer is out
         self._gone = False
@@ -144,14 +144,16 @@ class MllpConnection(Protocol):
 
     def _refuse(self, event: FrameEvent) -> bool:
         """Act on everything that is no frame; returns whether the connection is on its way out."""
-        counters = self.listener.counters
+        counters, closes = self.listener.counters, self.listener.rules.strict
         if event.kind is Framed.CUT:
             counters.cut += 1
-            if event.body:
+            if event.body and not closes:
                 self._hand_out(event)
-            return False
-        if event.kind is Framed.JUNK and self._framed_before:
+        elif event.kind is Framed.JUNK and self._framed_before:
             counters.junk += 1
+        else:
+            closes = True
+        if not closes:
             return False
         self.fault(event.kind.name.lower(), [event])
         return True

@@ -1,7 +1,8 @@
 """MLLP framing without I/O: bytes in, frame events out, the same whatever the packets were (HL7 transport, MLLP R1).
 
 The rule (D21, C10): VT followed by `MSH`, `FHS` or `BHS` starts a frame, and what stood before it was cut off. Any other
-VT inside a frame is content. FS ends a frame when CR or VT follows, or a second of silence; any other FS is content.
+VT inside a frame is content. FS ends a frame when CR or VT follows, or a second of silence; any other FS is content. A
+strict framer takes only FS CR for an end. Long because one scan over the bytes decides all of it.
 """
 
 import sys
@@ -15,6 +16,8 @@ END = FS + CR
 STARTS = (b"MSH", b"FHS", b"BHS")
 MAX_BYTES = 16 * 1024 * 1024
 KEPT_BYTES = 64 * 1024  # of a frame that never ended, for the quarantine (R1)
+_WIDE = (b"\0M\0S", b"\0F\0H", b"\0B\0H")  # what follows the VT where every character is two bytes
+_WIDE_STARTS = (b"\xff\xfe", b"\xfe\xff\0", b"\0")  # what stands before its VT: a byte order mark, half a VT
 SILENCE = 1.0  # seconds after which a lone FS has ended its frame
 
 _VT, _FS, _CR = VT[0], FS[0], CR[0]
@@ -29,6 +32,7 @@ class Framed(IntEnum):
     CUT = 2  # a frame that never ended: a new one began, or the peer left; body is empty for VT VT MSH
     JUNK = 3  # bytes outside a frame, reported once for each run of them; never CR or LF alone
     TOO_LONG = 4  # the limit is exceeded; body is the first 64 KB; nothing more will be read
+    WIDE = 5  # a whole frame in UTF-16, VT and FS CR as well: it cannot be answered; nothing more will be read
 
 
 class FrameEvent(NamedTuple):
@@ -51,8 +55,9 @@ def frame(body: bytes) -> bytes:
 class Framer:
     """Cuts a stream into frames; memory is bounded by `max_bytes` and one packet."""
 
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, max_bytes: int = MAX_BYTES, *, strict: bool = False) -> None:
         self._max = max_bytes
+        self._strict = strict
         self._buffer = bytearray()
         self._inside = False
         self._scanned = 0  # offset of the first byte that is not decided yet
@@ -70,12 +75,13 @@ class Framer:
     @property
     def waits_for_silence(self) -> bool:
         """Whether the last byte is an FS that only silence can turn into an end."""
-        return self._inside and self._scanned < len(self._buffer) and self._buffer[self._scanned] == _FS
+        buffer, at = self._buffer, self._scanned
+        return self._inside and not self._strict and at == len(buffer) - 1 and buffer[at] == _FS
 
     def feed(self, data: bytes, now: float = 0.0) -> list[FrameEvent]:
         """Take the next bytes; `now` is a monotonic second, used by `silent` only."""
         self._heard = now
-        if not self._inside and not self._dead and _is_one_frame(data, self._max):
+        if not (self._inside or self._dead or self._buffer) and _is_one_frame(data, self._max):
             self._junk = False
             return [FrameEvent(Framed.FRAME, data[1:-2])]
         if self._dead:
@@ -120,9 +126,16 @@ class Framer:
         """Skip to the next VT; returns where the frame's content starts, -1 when the buffer is used up."""
         at = marks.next_vt(start)
         end = min(at, len(self._buffer))
-        if not self._junk and self._buffer[start:end].strip(b"\r\n"):
-            self._junk = True
-            events.append(FrameEvent(Framed.JUNK))
+        skipped = self._buffer[start:end].lstrip(b"\r\n")
+        if not self._junk and skipped.strip(b"\r\n"):
+            after = b"" if at == _FAR else bytes(self._buffer[at : at + 2])
+            if _may_be_wide(skipped, after):
+                if len(after) < 2:
+                    self._buffer[:end] = skipped
+                    return -1
+            else:
+                self._junk = True
+                events.append(FrameEvent(Framed.JUNK))
         if at == _FAR:
             self._buffer.clear()
             return -1
@@ -147,13 +160,25 @@ class Framer:
                 if len(head) < 3 and any(begin.startswith(head) for begin in STARTS):
                     return self._wait(start, events)
                 self._vt_at = self._vt_at if self._vt_at >= 0 else at - start
-            elif at + 1 == len(buffer):
-                return self._wait(start, events)
-            elif buffer[at + 1] in (_CR, _VT):
-                return self._finish(start, at, events)
             else:
-                self._fs_inside = True
+                decided = self._at_fs(start, at, events)
+                if decided:
+                    return decided
             self._scanned = at + 1
+
+    def _at_fs(self, start: int, at: int, events: list[FrameEvent]) -> int:
+        """What an FS is by what follows it: an end, to be waited for (as `_inside_step` returns), or 0: content."""
+        buffer = self._buffer
+        after = bytes(buffer[at + 1 : at + 3])
+        if not after or (after == b"\0" and buffer[start : start + 4] in _WIDE):
+            return self._wait(start, events)
+        if after[0] == _CR or (after[0] == _VT and not self._strict):
+            return self._finish(start, at, events)
+        if after == b"\0\r" and buffer[start : start + 4] in _WIDE:
+            events.append(self._wide(start, at))
+            return -1
+        self._fs_inside = True
+        return 0
 
     def _finish(self, start: int, at: int, events: list[FrameEvent]) -> int:
         cr = self._buffer[at + 1] == _CR
@@ -178,6 +203,12 @@ class Framer:
         if at - start > self._max:
             return self._too_long(start)
         return FrameEvent(Framed.CUT, bytes(self._buffer[start : min(at, start + KEPT_BYTES)]), "cut_off")
+
+    def _wide(self, start: int, at: int) -> FrameEvent:
+        if at - start > self._max:
+            return self._too_long(start)
+        self._dead = True
+        return FrameEvent(Framed.WIDE, bytes(self._buffer[start : min(at, start + KEPT_BYTES)]), "utf_16")
 
     def _too_long(self, start: int) -> FrameEvent:
         self._dead = True
@@ -209,6 +240,13 @@ class _Marks:
             found = self._buffer.find(FS, start)
             self._fs = found if found >= 0 else _FAR
         return min(self.next_vt(start), self._fs)
+
+
+def _may_be_wide(skipped: bytearray, after: bytes) -> bool:
+    """Whether these bytes before a frame are what UTF-16 puts there; `after` is the VT and the byte behind it, if known."""
+    if after:
+        return skipped in _WIDE_STARTS and after[1:] in (b"", b"\0")
+    return any(begin.startswith(skipped) for begin in _WIDE_STARTS)
 
 
 def _is_one_frame(data: bytes, max_bytes: int) -> bool:

@@ -17,12 +17,16 @@ TICK = 0.25  # seconds between looks at silent connections
 
 
 class ConnectionRules(NamedTuple):
-    """Limits of a connection (R5): bytes of a frame, seconds of silence, seconds of one frame, connections of one peer."""
+    """Limits of a connection (R5): bytes of a frame, seconds of silence, seconds of one frame, connections of one peer.
+
+    `strict`: a frame ends by FS CR alone, and what cannot be framed closes the connection instead of being passed over.
+    """
 
     max_bytes: int = MAX_BYTES
     idle: float = 300.0
     frame_time: float = 30.0
     per_peer: int = 32  # addresses of this machine are not counted: a proxy or a test stands there
+    strict: bool = False
 
 
 @dataclass(slots=True)

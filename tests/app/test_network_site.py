@@ -12,6 +12,7 @@ listeners:
   ris:
     port: 2579
     processing_ids: [P, T]
+    strict: yes
     max_bytes: 2048
     idle: 60
     frame_time: 5
@@ -44,6 +45,7 @@ def test_listeners_destinations_and_types(tmp_path):
     assert (ris.rules.name, ris.rules.processing_ids, ris.rules.charset) == ("ris", {b"P", b"T"}, "iso8859_1")
     assert ris.rules.accepted == {b"ZRD^Z01", b"ORM^O01", b"ZQX"}
     assert ris.limits[:3] == (2048, 60, 5)
+    assert (ris.rules.strict, ris.limits.strict) == (True, True)
     (pacs,) = plan.destinations
     assert pacs == ("pacs", Target("10.1.1.1", 104, 5), 4, "hold")
 

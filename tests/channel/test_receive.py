@@ -322,8 +322,9 @@ class _Log:
 def test_judge_never_raises_and_answers_what_it_keeps(raw, kind):
     """Whatever the bytes are: one entry at least, and an answer that can be read unless none is due."""
     head = b"MSH|^~\\&|A|B|C|D|20260819||ADT^A01|"
-    for body in (raw or b"x", head + raw, b"FHS|^~\\&|" + raw):
-        found = judged(body, kind=kind)
+    heads = (b"", head, b"FHS|^~\\&|", b"MSH", b"MSH|^^\\&|A|B|C|D|20260819||ADT^A01|")
+    for body, strict in ((head + raw or b"x", strict) for head in heads for strict in (False, True)):
+        found = judged(body, RULES._replace(strict=strict), kind=kind)
         (answer,) = receive(JournalTransaction(_Log(), None), [found])
         if kind is Framed.CUT:
             assert answer.reply == b""
@@ -332,3 +333,41 @@ def test_judge_never_raises_and_answers_what_it_keeps(raw, kind):
                 assert read_ack(unframed(answer.reply)).code in {"AA", "AE", "AR", "CA", "CE", "CR"}
             except Unreadable:
                 pytest.fail("the answer cannot be read")
+
+
+@given(
+    st.binary(max_size=60),
+    st.sampled_from([b"|^~\\&", b"|^^\\&", b"#@*!%", b"|||||", b"^~|&\\"]),
+    st.binary(max_size=9),
+)
+def test_an_answer_is_one_frame_of_whole_segments(control_id, marks, version):
+    """Whatever MSH-10, MSH-12 and the delimiters are: MSH, MSA and at most ERR, and no byte that ends a frame or segment."""
+    separator = marks[:1]
+    fields = [marks[1:], b"A", b"B", b"C", b"D", b"20260819", b"", b"ZZZ", control_id, b"T", version]
+    found = judged(b"MSH" + separator + separator.join(fields) + b"\r", RULES._replace(strict=True))
+    body = unframed(found.reply)
+    assert not {0x0B, 0x1C, 0x0A} & set(body)
+    names = [line[:3] for line in body.split(b"\r")]
+    assert names in ([b"MSH", b"MSA", b""], [b"MSH", b"MSA", b"ERR", b""])
+
+
+def test_an_escape_is_no_oddity_where_a_character_set_is_switched_by_it():
+    """ISO 2022 in MSH-18; a bell beside it is."""
+    switched = msh(f18="8859/1~ISO IR87")
+    assert judged(switched + b"NTE|1||\x1b$B\r").received[0].flags == ""
+    assert judged(switched + b"NTE|1||\x1b$B\x07\r").received[0].flags == "control_characters"
+    assert judged(msh(f18="8859/1") + b"NTE|1||\x1b$B\r").received[0].flags == "control_characters"
+
+
+@pytest.mark.parametrize("moment", ["00000101", "20260431", "20260819240000", "202608190960"])
+def test_a_time_of_no_calendar_is_odd(moment):
+    """MSH-7, AA and a flag; 29 February of a leap year and second 60 are times."""
+    assert judged(msh(f7=moment)).received[0].flags == "datetime_odd"
+    assert judged(msh(f7="20240229235960")).received[0].flags == ""
+
+
+def test_a_frame_of_two_bytes_a_character_is_kept_and_not_answered():
+    """Also when it cannot be kept."""
+    found = judged(b"\0M\0S\0H", kind=Framed.WIDE, flags="utf_16")
+    assert (found.received[0].kind, found.received[0].identity) == (Kind.QUARANTINED, b"")
+    assert (found.reply, found.refusal()) == (b"", b"")

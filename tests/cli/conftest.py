@@ -28,7 +28,7 @@ def sample(name: str) -> bytes:
 
 def received(listener: str, body: bytes, at: int, kind: Kind = Kind.MESSAGE) -> Received:
     """A frame as receive would judge it."""
-    answer = "AA" if kind is Kind.MESSAGE else "AR|100|MSH^1"
+    answer = "AA" if kind is Kind.MESSAGE else "AR|100|"
     return Received(listener, "127.0.0.1:4000", at, body, "utf-8", kind, answer, "", b"")
 
 

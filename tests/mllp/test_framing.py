@@ -28,6 +28,11 @@ pieces = st.sampled_from(
         b"\x1c\r",
         b"FH",
         A,
+        b"\0M\0S\0H",
+        b"\0",
+        b"\0\r\0",
+        b"\xff\xfe",
+        b"\xfe\xff\0",
     ],
 )
 streams = st.lists(pieces, max_size=40).map(b"".join)
@@ -44,16 +49,18 @@ def read(framer: Framer, *data: bytes) -> list[FrameEvent]:
     return [event for packet in data for event in framer.feed(packet)] + framer.end()
 
 
-@given(streams, st.lists(st.integers(0, 120), max_size=12), st.sampled_from([4, 9, 20, 1000]))
-def test_framing_is_independent_of_packets(stream, cuts, limit):
+@given(streams, st.lists(st.integers(0, 120), max_size=12), st.sampled_from([4, 9, 20, 1000]), st.booleans())
+def test_framing_is_independent_of_packets(stream, cuts, limit, strict):
     """The same bytes give the same events, however the network cut them."""
-    assert read(Framer(limit), *packets(stream, cuts)) == read(Framer(limit), stream)
+    framers = Framer(limit, strict=strict), Framer(limit, strict=strict)
+    assert read(framers[0], *packets(stream, cuts)) == read(framers[1], stream)
 
 
-@given(streams)
-def test_framing_byte_by_byte(stream):
+@given(streams, st.booleans())
+def test_framing_byte_by_byte(stream, strict):
     """One byte at a time gives the events of one packet."""
-    assert read(Framer(), *[bytes([byte]) for byte in stream]) == read(Framer(), stream)
+    pieces = [bytes([byte]) for byte in stream]
+    assert read(Framer(strict=strict), *pieces) == read(Framer(strict=strict), stream)
 
 
 @given(st.lists(st.binary(min_size=1).filter(lambda body: not set(body) & {0x0B, 0x1C}), max_size=8))
@@ -166,3 +173,50 @@ def test_many_marks_are_looked_at_once():
     """A frame of nothing but FS and content marks is cut in linear time."""
     stream = frame(b"MSH|" + b"\x1cx\x0by" * 200_000)
     assert read(Framer(), stream)[0].flags == "fs_inside vt_inside"
+
+
+STRICT_CASES = {
+    "FS, then the peer leaves": (b"\x0b" + A + b"\x1c", [FrameEvent(Framed.CUT, A + b"\x1c", "cut_off")]),
+    "FS ended by VT": (
+        b"\x0b" + A + b"\x1c" + frame(B),
+        [FrameEvent(Framed.CUT, A + b"\x1c", "cut_off"), FrameEvent(Framed.FRAME, B, "")],
+    ),
+    "FS, VT and no MSH": (
+        frame(A + b"x\x1c\x0by"),
+        [FrameEvent(Framed.FRAME, A + b"x\x1c\x0by", "fs_inside vt_inside", len(A) + 2)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("stream", "events"), STRICT_CASES.values(), ids=STRICT_CASES)
+def test_a_strict_framer_takes_only_fs_cr_for_an_end(stream, events):
+    """Neither a VT nor silence ends a frame."""
+    framer = Framer(strict=True)
+    found = framer.feed(stream, now=10.0)
+    assert not framer.waits_for_silence
+    assert framer.silent(99.0) == []
+    assert found + framer.end() == events
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_a_frame_of_two_bytes_a_character_is_known_and_the_last(mark, codec):
+    """With a byte order mark and without; nothing after it is read."""
+    stream = (mark + frame(A).decode()).encode(codec)
+    (event,) = read(Framer(), stream + frame(B))
+    assert (event.kind, event.flags) == (Framed.WIDE, "utf_16")
+    assert "PID|1".encode(codec) in event.body
+
+
+def test_a_frame_of_two_bytes_a_character_over_the_limit_is_too_long():
+    """The limit counts before anything else."""
+    (event,) = read(Framer(20), frame(A).decode().encode("utf-16-le"))
+    assert event.kind is Framed.TOO_LONG
+
+
+def test_half_a_wide_start_is_junk_when_something_else_follows():
+    """NUL, VT and a plain message; NUL and a letter; FS, NUL and no CR is content."""
+    assert [event.kind for event in read(Framer(), b"\0" + frame(A))] == [Framed.JUNK, Framed.FRAME]
+    assert [event.kind for event in read(Framer(), b"\0x")] == [Framed.JUNK]
+    body = b"\0M\0S\0H\x1c\0x"
+    assert read(Framer(), frame(body)) == [FrameEvent(Framed.FRAME, body, "fs_inside")]

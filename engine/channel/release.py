@@ -1,0 +1,71 @@
+"""Letting a quarantined entry through: which messages it holds, and in words why it cannot be let through."""
+
+from engine.channel.limits import Limits, exceeded
+from engine.channel.operator_acts import dismiss_body, release_body
+from engine.channel.ports import Entry, Kind
+from engine.errors import Rejected, Unreadable
+from engine.hl7.batch import is_batch, split_batch
+from engine.hl7.charset import codec_of, decodable, splittable
+from engine.hl7.msh import scan_msh
+
+_CUT = ("cut_off", "too_long", "utf_16")
+
+
+def releases(entry: Entry, charset: str, who: str) -> list[bytes]:
+    """The operator's entries that release this one: one for each message it holds.
+
+    Args:
+        entry: as quarantined.
+        charset: a word of table 0211 or a codec; "" = as the message says, where that can be read.
+        who: the person.
+
+    Raises:
+        Rejected: it cannot be released; the text says why and what can be done instead.
+    """
+    _quarantined(entry)
+    flag = next((word for word in entry.flags.split() if word in _CUT), "")
+    if flag:
+        raise Rejected(f"entry {entry.position} is no whole message ({flag}): its sender must send it again")
+    messages = split_batch(entry.body).messages if is_batch(entry.body) else (entry.body,)
+    if not messages:
+        raise Rejected(f"entry {entry.position} is a batch without a message")
+    found = [_message(entry, raw, charset, number) for number, raw in enumerate(messages, 1)]
+    return [
+        release_body(entry, raw, codec, number=number, of=len(found), who=who)
+        for number, (raw, codec) in enumerate(found, 1)
+    ]
+
+
+def dismissal(entry: Entry, because: str, who: str) -> bytes:
+    """The operator's entry by which nobody is called for this one any more. Raises Rejected where nobody is."""
+    _quarantined(entry)
+    if not because.strip():
+        raise Rejected("a dismissal needs a reason")
+    return dismiss_body(entry.position, because.strip(), who)
+
+
+def _quarantined(entry: Entry) -> None:
+    if entry.kind is not Kind.QUARANTINED:
+        raise Rejected(f"entry {entry.position} is not quarantined")
+
+
+def _message(entry: Entry, raw: bytes, charset: str, number: int) -> tuple[bytes, str]:
+    """The message and the codec it is read in."""
+    place = f"message {number} of entry {entry.position}" if is_batch(entry.body) else f"entry {entry.position}"
+    try:
+        msh = scan_msh(raw)
+    except Unreadable:
+        raise Rejected(f"{place} has no MSH that can be read: its sender must mend it and send it again") from None
+    if exceeded(raw, msh, Limits()):
+        raise Rejected(f"{place} has more segments, fields or bytes than a message may have: it cannot be processed")
+    codec = _codec(charset) if charset else entry.charset or codec_of(msh.charset) or "utf-8"
+    if not decodable(raw, codec):
+        raise Rejected(f"{place} is no text in {codec}; name its character set with --charset, such as 8859/1")
+    return raw, codec
+
+
+def _codec(charset: str) -> str:
+    codec = codec_of(charset.encode("ascii", "replace")) or charset
+    if not splittable(codec):
+        raise Rejected("this is no character set that a message can be split in; write one such as 8859/1 or UTF-8")
+    return codec
