@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from engine.app.control import Command
 from engine.app.delivering import Delivering, DeliveryPorts
-from engine.app.events import DeliveryReleased, DeliverySkipped, Event, LaneChanged
+from engine.app.delivery_events import DeliveryReleased, DeliverySkipped
+from engine.app.events import Event, LaneChanged
 from engine.app.journal_items import Settle
 from engine.app.lanes import LaneRunner
 from engine.app.parking import Group, Place, group_of

@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from engine.app.events import DeliveryLate, DeliveryRefused, DeliveryWaits, Event, LaneChanged, control_id
+from engine.app.delivery_events import DeliveryLate
+from engine.app.events import DeliveryRefused, DeliveryWaits, Event, LaneChanged, control_id
 from engine.app.parking import Parking, Place, group_of
 from engine.channel.answer_words import told
 from engine.channel.deliver import (

@@ -40,6 +40,7 @@ _STARTS = (  # (how a reason begins, what it means)
     ("connection closed", "the receiver closed without an answer; whether it took the message is not known"),
     ("no connection", "the connection could not be made"),
     ("no answer for", "connected, but silent; whether it took the message is not known, so the same goes again"),
+    ("answer is empty", "a frame with nothing in it is no acknowledgement"),
     ("answer for another message", "its MSA-2 is not our MSH-10: it is credited to nothing"),
     ("answer is no HL7", "what came back is no acknowledgement: is something else listening on that port?"),
     ("answer longer than", "no acknowledgement is that long"),

@@ -80,7 +80,7 @@ def test_a_lane_that_does_not_move_needs_somebody(readers: Readers, state: LaneS
     """Held by a rejection or stopped by a person."""
     lane(readers, state=state, reason="AE 207", since=NOW - 10 * SECOND)
     (need,) = needs(health(readers))
-    assert need == f"lane pacs/0 is {state.name} since 10 s: AE 207; 0 messages wait"
+    assert need == f"lane pacs/0 is {state.name} since 10 s: AE 207 (application internal error); 0 messages wait"
 
 
 def test_a_lane_that_tries_for_long_needs_somebody(readers: Readers) -> None:
