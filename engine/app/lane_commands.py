@@ -144,7 +144,10 @@ class LaneCommands:
             one.newest._replace(state=LaneState.STOPPED, reason=reason, next_try=0, since=now) for one in runners
         ]
         events = [LaneChanged(x.destination, x.lane, x.state.name, f"by {_name(asked.command.who)}") for x in changed]
-        self._submit(asked, [(one, Decided((), x)) for one, x in zip(runners, changed, strict=True)], events)
+        work = [(one, Decided((), x)) for one, x in zip(runners, changed, strict=True)]
+        # the others get a row as well: a destination whose lanes are all stopped is one that was held whole
+        others = [one for one in self._delivering.lanes_of(asked.destination) if one not in runners]
+        self._submit(asked, work + [(one, Decided((), one.newest)) for one in others], events)
 
     def _retry(self, asked: _Asked) -> None:
         runners = [one for one in self._runners(asked) if one.newest.state is LaneState.OPEN and one.newest.next_try]

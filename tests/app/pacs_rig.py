@@ -45,6 +45,7 @@ class Line(Wire):
         self.protocol = protocol
         self.rest = b""
         self.over = False
+        self.said = b""  # everything the PACS wrote here
 
     def write(self, data):
         super().write(data)
@@ -56,6 +57,7 @@ class Line(Wire):
     def answer(self, data):
         """The PACS writes to the engine."""
         if not self.over:
+            self.pacs.tap(self, data)
             self.protocol.dataReceived(data)
 
     def close(self, error=None):
@@ -76,6 +78,7 @@ class Pacs:
         self.reactor = reactor
         self.received = []
         self.answer = lambda line, control_id: line.answer(ack(control_id))
+        self.tap = lambda _line, _data: None  # sees what is written to the engine
         self.refuses = None  # error with which connecting fails
 
     def message(self, line, body):
@@ -168,6 +171,7 @@ class Rig:
 
     def pump(self, seconds=0.0):
         """Let everything happen that can, and then time pass."""
+        quiet = 0
         for _ in range(1000):
             before = (len(self.pacs.received), self.commits, len(self.events))
             self.reader._looked = 0.0
@@ -176,7 +180,8 @@ class Rig:
             self.reactor.advance(0)
             self.flush()
             idle = not self.waiting and not self.reader._asked.qsize()
-            if idle and before == (len(self.pacs.received), self.commits, len(self.events)):
+            quiet = quiet + 1 if idle and before == (len(self.pacs.received), self.commits, len(self.events)) else 0
+            if quiet == 3:  # a turn finds a lane, the next one its rows
                 break
         if seconds:
             self.reactor.advance(seconds)

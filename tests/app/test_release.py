@@ -96,9 +96,7 @@ def orderly(ids):
     of_a = [int(name[1:]) for name in ids]
     firsts = list(dict.fromkeys(of_a))
     repeats = len(of_a) - len(firsts)
-    return (
-        firsts == sorted(firsts) and repeats <= 1 and all(b - a in {0, 1} for a, b in pairwise(of_a))
-    )
+    return firsts == sorted(firsts) and repeats <= 1 and all(b - a in {0, 1} for a, b in pairwise(of_a))
 
 
 @pytest.mark.parametrize("crash_at", range(1, 14))
