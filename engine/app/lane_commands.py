@@ -242,6 +242,8 @@ class LaneCommands:
             lane = passed(lane if lane.state is LaneState.STOPPED else opened(lane), row.seq)
         elif row.seq > lane.done:
             runner.skip(row.seq)
+        else:
+            runner.parking.skip((row.lane, row.seq))
         return Decided((), lane, skipped=(attempt,))
 
     def _submit(
@@ -253,7 +255,8 @@ class LaneCommands:
         first, *others = [decided for _, decided in work]
         whole = first._replace(command=asked.command.id, also=tuple(others))
         words = {"lanes": [decided.lane.lane for decided in (first, *others)], **answer}
-        waiting = _Together([runner for runner, _ in work], self._ports.emit, events, asked.done, words)
+        everybody = self._delivering.lanes_of(asked.destination)
+        waiting = _Together([runner for runner, _ in work], everybody, self._ports.emit, events, asked.done, words)
         self._ports.put(Settle(waiting, whole))
 
 
@@ -261,6 +264,7 @@ class _Together(NamedTuple):
     """Lanes that wait for one commit, and who asked for it."""
 
     runners: Sequence[LaneRunner]
+    everybody: Sequence[LaneRunner]  # of the destination: what was released or skipped may be another one's to send
     emit: Callable[[Event], None]
     events: Sequence[Event]
     done: "Future[dict[str, Any]]"
@@ -271,6 +275,8 @@ class _Together(NamedTuple):
             self.emit(event)
         for runner in self.runners:
             runner.committed()
+        for runner in self.everybody:
+            runner.go()
         self.done.set_result(self.words)
 
 

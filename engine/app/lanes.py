@@ -26,7 +26,7 @@ from engine.channel.deliver import (
 )
 from engine.channel.ports import Attempt, Decision, Lane, LaneState, Queued
 from engine.hl7.acknowledge import Ack
-from engine.mllp.answer import NoAnswer
+from engine.mllp.answer import MISMATCH, NoAnswer
 
 LOW = 64  # rows at hand below which more are fetched
 ASIDE = 64  # rows behind a parked message that one commit sets aside
@@ -64,6 +64,7 @@ class LaneRunner:
         self.newest = lane  # as it will be, when what was submitted is on disk
         self.parking = parking
         self.sent = 0
+        self.mismatched = 0  # answers for another message
         self._skips = set(skips)  # rows ahead that a person skipped
         self._on_reject = on_reject
         self._ports = ports
@@ -106,6 +107,7 @@ class LaneRunner:
         if row is None:
             raise RuntimeError("nothing was sent")
         self._in_flight = None
+        self.mismatched += result == MISMATCH
         aside = row is self._released
         attempt, lane = (decide_released if aside else decide)(
             self.newest, row, result, self._on_reject, self._ports.wall()
@@ -162,11 +164,6 @@ class LaneRunner:
         row = self._in_flight
         return row is not None and (row.lane, row.seq) == place
 
-    @property
-    def head(self) -> Queued | None:
-        """The row that goes next, as far as it was fetched."""
-        return next((row for row in self._rows if row.seq > self.newest.done), None)
-
     def skip(self, seq: int) -> None:
         """A person skipped a row ahead of the lane."""
         self._skips.add(seq)
@@ -195,6 +192,7 @@ class LaneRunner:
             "next_try": lane.next_try,
             "since": lane.since,
             "sent": self.sent,
+            "mismatched": self.mismatched,
             "connected": self._sender is not None and self._sender.connected,
         }
 
@@ -216,6 +214,9 @@ class LaneRunner:
             return
         if self.newest.state is not LaneState.OPEN:
             return
+        row = self._released
+        if row is not None and not self.parking.may_go(row.key, (row.lane, row.seq)):
+            self._released = None
         if self._released is None and not self._asked and (heads := self.parking.heads(self.lane.lane)):
             self._asked = True
             self._ports.fetch_aside(self, heads)
@@ -291,8 +292,6 @@ class LaneRunner:
         group = group_of(attempt.key, place)
         if attempt.decision not in {Decision.RETRY, Decision.PARKED} and self.parking.holds(group, place):
             self.parking.gone(group, place)
-            if self._released is not None and (self._released.lane, self._released.seq) == place:
-                self._released = None
 
     def _tell(self, row: Queued, attempt: Attempt, lane: Lane) -> None:
         if attempt.decision is Decision.SENT:

@@ -25,6 +25,7 @@ class Parking:
         self._rows: dict[Group, dict[int, list[int]]] = {}
         self._sender: dict[Group, int] = {}  # the lane that sends a released group
         self._released: dict[int, dict[Group, None]] = {}  # the same by lane, in order of release
+        self._skipped: set[Place] = set()  # of which the skip is on its way to disk
         for row in rows:
             self.add(row.key, (row.lane, row.seq))
         for row in rows:
@@ -78,8 +79,18 @@ class Parking:
         if lane is not None:
             del self._released[lane][group]
 
+    def skip(self, place: Place) -> None:
+        """A person skips the row: it must not be sent any more, and goes when that is on disk."""
+        self._skipped.add(place)
+
+    def may_go(self, key: str, place: Place) -> bool:
+        """Whether the row is parked, released, and nobody skips it."""
+        group = group_of(key, place)
+        return self.holds(group, place) and group in self._sender and place not in self._skipped
+
     def gone(self, group: Group, place: Place) -> None:
         """A row was sent, failed or skipped, and that is on disk."""
+        self._skipped.discard(place)
         lanes = self._rows[group]
         lanes[place[0]].remove(place[1])
         if not lanes[place[0]]:
@@ -91,5 +102,7 @@ class Parking:
     def heads(self, lane: int) -> list[Place]:
         """Of the next group that this lane sends, the first row of each lane; empty where nothing was released."""
         for group in self._released.get(lane, ()):
-            return [(number, seqs[0]) for number, seqs in self._rows[group].items()]
+            heads = [(number, seqs[0]) for number, seqs in self._rows[group].items()]
+            if not self._skipped.intersection(heads):
+                return heads
         return []

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 
 from engine.errors import Unreadable
 from engine.hl7.acknowledge import Ack, read_ack
-from engine.mllp.answer import NoAnswer
+from engine.mllp.answer import MISMATCH, NoAnswer
 from engine.mllp.framing import SILENCE, Framed, FrameEvent, Framer, frame
 from engine.mllp.writer import Writer
 
@@ -137,7 +137,7 @@ class MllpSender:
             self._doubt("answer is no HL7 acknowledgement")
             return
         if not self._in_flight or ack.control_id != self._control_id:
-            self._doubt("answer for another message")
+            self._doubt(MISMATCH.reason)
             return
         self._in_flight = False
         self._body = b""

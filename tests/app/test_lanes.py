@@ -207,3 +207,18 @@ def test_committed_without_a_decision_is_a_mistake():
     """The journal thread reports each decision once."""
     with pytest.raises(RuntimeError):
         Rig().runner.committed()
+
+
+def test_an_answer_to_nothing_is_a_mistake():
+    """The sender reports each message once."""
+    with pytest.raises(RuntimeError):
+        Rig().runner.result(NoAnswer("x"))
+
+
+def test_answers_for_another_message_are_counted():
+    """Row 63: `status` shows how many."""
+    rig = Rig()
+    rig.runner.offer([row(1)])
+    rig.runner.result(NoAnswer("answer for another message"))
+    rig.runner.committed()
+    assert rig.runner.status()["mismatched"] == 1

@@ -7,7 +7,7 @@ import pytest
 from engine.app.delivery_events import DeliveryLate, DeliveryReleased, DeliverySkipped
 from engine.app.events import LaneChanged
 from engine.channel.ports import Decision, LaneState, Skip
-from engine.errors import Rejected
+from engine.errors import Rejected, Retryable
 from tests.app.pacs_rig import CrashError, Rig, ack
 
 KEY_A, KEY_B = "HOSP|MR|1", "HOSP|MR|2"
@@ -338,3 +338,73 @@ def test_every_attempt_of_a_release_is_kept(rig):
     rig.pump()
     found = rig.journal.attempts("pacs", 0, [1])
     assert [(a.decision, a.answer) for a in found] == [(Decision.PARKED, "AE"), (Decision.SENT, "AA")]
+
+
+def test_rows_of_two_lanes_are_released_at_once(tmp_path):
+    """Each group by the lane that sends it, also where that one is idle."""
+    rig = Rig(tmp_path, lanes=2)
+    refuse(rig, "B1", "B2")
+    rig.queue(KEY_A)
+    rig.queue(KEY_B, lane=1)
+    rig.pump()
+    refuse(rig)
+    rig.ask("release", parked=True)
+    rig.pump()
+    assert sorted(rig.pacs.ids) == ["B1", "B1", "B2", "B2"]
+    assert parked(rig) == []
+
+
+def test_a_skipped_row_is_not_sent_by_another_lane(tmp_path):
+    """Released and fetched by the lane that sends the group, but that waits; then skipped: it does not go."""
+    rig = Rig(tmp_path, lanes=2)
+    refuse(rig, "B1")
+    rig.queue(KEY_A)
+    rig.pump()
+    rig.queue(KEY_A, lane=1)
+    rig.pump()
+    assert parked(rig) == [(0, 1, False), (1, 1, False)]
+    rig.pacs.answer = lambda _line, _name: None
+    rig.ask("release", keys=[KEY_A])
+    rig.pump(31)
+    rig.ask("skip", rows=[[0, 1]], because="x")
+    refuse(rig)
+    rig.ask("skip", rows=[[1, 1]], because="x")
+    rig.queue(KEY_A)
+    rig.pump(10)
+    assert (rig.pacs.ids, parked(rig)) == (["B1", "B1", "B3"], [])
+
+
+def test_what_was_fetched_for_a_release_that_ended_meanwhile_is_dropped(rig):
+    """A row that is not the next one any more is never sent."""
+    refuse(rig, "B1")
+    rig.queue(KEY_A, KEY_A)
+    rig.pump()
+    runner = rig.delivering.runners["pacs", 0]
+    stale = rig.store.outbox_rows("pacs", 0, [2])
+    runner.offer_aside([(0, 2)], stale)
+    rig.pump()
+    assert (rig.pacs.ids, parked(rig)) == (["B1"], [(0, 1, False), (0, 2, False)])
+
+
+def test_a_command_whose_commit_does_not_come_says_so(rig, monkeypatch):
+    """The same command may be given again; nothing tells content."""
+    monkeypatch.setattr("engine.app.lane_commands.TIMEOUT", 0.01)
+    monkeypatch.setattr(rig, "flush", lambda: None)
+    with pytest.raises(Retryable, match="did not commit in time"):
+        rig.ask("hold")
+
+
+def test_nothing_was_ever_queued(rig):
+    """Before the worker has made its file."""
+    (rig.path / "store.db").unlink()
+    with pytest.raises(Rejected, match="nothing was ever queued"):
+        rig.ask("skip", rows=[[0, 1]], because="x")
+
+
+def test_a_message_decided_this_moment_is_refused(rig, monkeypatch):
+    """The file does not say it yet, the lane does."""
+    rig.queue(KEY_A)
+    rig.pump()
+    monkeypatch.setattr(rig.journal, "attempts", lambda *_: [])
+    with pytest.raises(Rejected, match="was decided already"):
+        rig.ask("skip", rows=[[0, 1]], because="x")
