@@ -159,7 +159,7 @@ def test_what_a_delivery_waits_for(opened, another_order):
         (("retry-now", "pacs"), {"act": "retry", "destination": "pacs", "lane": None}, "pacs is tried now"),
     ],
 )
-def test_commands_go_to_the_engine(engine, site_folder, backstory, words, asked, answer):  # noqa: PLR0913, PLR0917 - a table
+def test_commands_go_to_the_engine(engine, site_folder, backstory, words, asked, answer):  # noqa: PLR0917 - a table
     """And are answered in a sentence."""
     engine.answer = {"patients": 2, "rows": 3}
     status, out, err = backstory("lane", *words, "--site", site_folder)
