@@ -7,22 +7,24 @@ worker's outbox (`outbox_reader`).
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
 from engine.app.clock import Clock, SystemClock
+from engine.app.delivering import Delivering, DeliveryPorts
 from engine.app.events import Event, Listening, ReceivePaused, ReceiveResumed, surprise
 from engine.app.hints import HintReceiver, HintSender
 from engine.app.intake import Listeners
-from engine.app.journal_items import Intake, Opened, Settle, Settled, Unjudged, told
+from engine.app.journal_items import Intake, Settled, Unjudged, told
 from engine.app.journal_thread import JournalThread
-from engine.app.lanes import LanePorts, LaneRunner
-from engine.app.network_plan import DestinationPlan, ListenerPlan, NetworkPlan
-from engine.app.outbox_reader import Fetched, Outbox, OutboxReader
-from engine.channel.deliver import Decided
-from engine.channel.ports import Journal, Lane
-from engine.mllp.sender import MllpSender
+from engine.app.lane_commands import LaneCommands
+from engine.app.network_plan import ListenerPlan, NetworkPlan
+from engine.app.outbox_reader import Outbox, OutboxReader
+from engine.channel.ports import Journal
+
+if TYPE_CHECKING:
+    from engine.store.journal import JournalReader
 
 PAUSE = 1.0  # seconds for which nobody is read after the journal refused a commit
 BEAT = 1.0  # seconds between beats to the supervisor
@@ -47,6 +49,12 @@ class Files:
 
         return read_store(path)
 
+    def journal_reader(self, path: Path) -> "JournalReader":
+        """journal.db for reading; called in the thread that reads."""
+        from engine.store.journal import read_journal  # noqa: PLC0415 - as above
+
+        return read_journal(path)
+
 
 class Exchange:
     """The parts of the process and what passes between them. Methods called by other threads say so."""
@@ -63,7 +71,9 @@ class Exchange:
         self._started = self._clock.wall()
         self.thread = JournalThread(lambda: files.journal(plan.data / "journal.db"), self)
         self.listeners = Listeners(self.thread, emit, self._clock.wall, reactor)
-        self.runners: dict[tuple[str, int], LaneRunner] = {}
+        ports = DeliveryPorts(self.thread.put, reactor, self._clock.wall, emit)
+        self.delivering = Delivering(plan.destinations, ports)
+        self.lane_command = LaneCommands(self.delivering, ports, plan.data, files)
         self._hint = HintSender(plan.data / "run" / "worker.hint")
         self._hints = HintReceiver(plan.data / "run" / "network.hint")
         self._ports: list[Any] = []
@@ -81,12 +91,12 @@ class Exchange:
         self.thread.start()
         opened = self.thread.opened.result()
         ports = {plan.rules.name: self._listen(plan) for plan in self.plan.listeners}
-        self._reader = OutboxReader(
-            self.plan.data / "store.db", self._files.store, self._offer, self.fatal, self._flush
-        )
-        for destination in self.plan.destinations:
-            self._deliver_to(destination, opened)
-        self._reader.start(self._hints, list(self.runners.values()))
+        delivering = self.delivering
+        store = self.plan.data / "store.db"
+        self._reader = OutboxReader(store, self._files.store, delivering, self.fatal, self._flush)
+        delivering.open(opened, self._reader)
+        done = {(lane.destination, lane.lane): lane.done for lane in opened.lanes}
+        self._reader.start(self._hints, list(delivering.runners.values()), done)
         return ports
 
     def drain(self) -> Deferred[None]:
@@ -95,17 +105,15 @@ class Exchange:
             port.stopListening()
         for intake in self.listeners.ports.values():
             intake.factory.close()
-        for runner in self.runners.values():
-            runner.stop()
+        self.delivering.stop()
         drained: Deferred[None] = Deferred()
         self._drained(drained, self._reactor.seconds() + DRAIN)
         return drained
 
     def _drained(self, drained: Deferred[None], deadline: float) -> None:
-        idle = self.listeners.idle and all(runner.idle for runner in self.runners.values())
+        idle = self.listeners.idle and self.delivering.idle
         if idle or self._reactor.seconds() >= deadline:
-            for runner in self.runners.values():
-                runner.close()
+            self.delivering.close()
             drained.callback(None)
         else:
             self._reactor.callLater(DRAIN_LOOK, self._drained, drained, deadline)
@@ -130,7 +138,7 @@ class Exchange:
             "started": self._started,
             "commits": self.thread.commits,
             "listeners": {name: port.status() for name, port in self.listeners.ports.items()},
-            "lanes": [runner.status() for runner in list(self.runners.values())],
+            "lanes": self.delivering.status(),
         }
 
     # called by the journal's thread
@@ -183,28 +191,3 @@ class Exchange:
         port.address = (plan.host, listening.getHost().port)
         self._emit(Listening(plan.rules.name, *port.address))
         return port.address[1]
-
-    def _deliver_to(self, plan: DestinationPlan, opened: Opened) -> None:
-        rows = {(lane.destination, lane.lane): lane for lane in opened.lanes}
-        parked = {row.key for row in opened.parked if row.destination == plan.name and row.key}
-        ports = LanePorts(self._submit, self._wake_reader, self._clock.wall, self._reactor, self._emit)
-        for number in range(plan.lanes):
-            place = plan.name, number
-            runner = LaneRunner(rows.get(place, Lane(*place)), parked, plan.on_reject, ports)
-            runner.attach(MllpSender(plan.target, runner.result, self._reactor))
-            self.runners[place] = runner
-
-    def _submit(self, runner: LaneRunner, decided: Decided) -> None:
-        self.thread.put(Settle(runner, decided))
-
-    def _wake_reader(self) -> None:
-        if self._reader is not None:
-            self._reader.wake()
-
-    def _offer(self, found: Sequence[Fetched]) -> None:
-        """From the outbox's thread."""
-        self._reactor.callFromThread(self._offered, found)
-
-    def _offered(self, found: Sequence[Fetched]) -> None:
-        for runner, rows in found:
-            runner.offer(rows)

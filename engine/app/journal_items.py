@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from engine.channel.deliver import Decided
-from engine.channel.ports import Appended, Lane, Parked, Received
+from engine.channel.ports import Appended, Lane, Parked, Received, Skip
 from engine.channel.receive import Answer, Judged
 from engine.errors import BackstoryError
 from engine.mllp.framing import FrameEvent
@@ -65,6 +65,7 @@ class Opened(NamedTuple):
 
     lanes: list[Lane]
     parked: list[Parked]
+    skips: list[Skip]
 
 
 class Settled(NamedTuple):

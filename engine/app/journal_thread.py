@@ -53,7 +53,7 @@ class JournalThread:
     def _run(self) -> None:
         try:
             journal = self._opened()
-            self.opened.set_result(Opened(journal.lanes(), journal.parked()))
+            self.opened.set_result(Opened(journal.lanes(), journal.parked(), journal.skips()))
         except Exception as error:  # noqa: BLE001 - process loop: whoever waits for the journal gets it
             self.opened.set_exception(error)
             return

@@ -1,17 +1,36 @@
-"""The lanes of destinations in the reactor: one row at a time, sent, decided, and committed before the next (D7, D8)."""
+"""The lanes of destinations in the reactor: one row at a time, sent, decided, and committed before the next (D7, D8).
+
+Long because everything that may change a lane between two rows must be seen together.
+"""
 
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from engine.app.delivery_events import DeliveryLate
 from engine.app.events import DeliveryRefused, DeliveryWaits, Event, LaneChanged, control_id
-from engine.channel.deliver import LAST_RETRY, Decided, OnReject, decide, set_aside
+from engine.app.parking import Parking, Place, group_of
+from engine.channel.answer_words import told
+from engine.channel.deliver import (
+    LAST_RETRY,
+    LOST,
+    Decided,
+    OnReject,
+    decide,
+    decide_released,
+    held,
+    is_accepted,
+    is_rejection,
+    passed,
+    set_aside,
+)
 from engine.channel.ports import Attempt, Decision, Lane, LaneState, Queued
 from engine.hl7.acknowledge import Ack
-from engine.mllp.answer import NoAnswer
+from engine.mllp.answer import MISMATCH, NoAnswer
 
 LOW = 64  # rows at hand below which more are fetched
 ASIDE = 64  # rows behind a parked message that one commit sets aside
+HOUR = 3_600_000_000  # microseconds of waiting for which a person is told once
 
 
 class Sender(Protocol):
@@ -31,72 +50,128 @@ class LanePorts(NamedTuple):
     wall: Callable[[], int]
     reactor: Any  # callLater
     emit: Callable[[Event], None]
+    # ask for rows that are set aside; `offer_aside` is called back
+    fetch_aside: Callable[["LaneRunner", Sequence[Place]], None] = lambda _runner, _places: None
 
 
 class LaneRunner:
     """One lane: at most one message between send and commit; stopping drops nothing, since the rows stay in the outbox."""
 
-    def __init__(self, lane: Lane, parked: set[str], on_reject: OnReject, ports: LanePorts) -> None:
-        self.lane = lane
+    def __init__(
+        self, lane: Lane, parking: Parking, on_reject: OnReject, ports: LanePorts, skips: Sequence[int] = ()
+    ) -> None:
+        self.lane = lane  # as it is on disk
+        self.newest = lane  # as it will be, when what was submitted is on disk
+        self.parking = parking
         self.sent = 0
-        self._parked = parked  # keys set aside at this destination, shared by its lanes
+        self.mismatched = 0  # answers for another message
+        self._skips = set(skips)  # rows ahead that a person skipped
         self._on_reject = on_reject
         self._ports = ports
         self._rows: deque[Queued] = deque()
+        self._released: Queued | None = None  # goes before the others
+        self._asked = False  # a released row is being fetched
         self._sender: Sender | None = None
-        self._deciding: Decided | None = None
-        self._busy = False
+        self._in_flight: Queued | None = None
+        self._pending: deque[Decided] = deque()
         self._timer: Any = None
         self._stopped = False
+        self._hours = 0  # of waiting that were told
 
     def attach(self, sender: Sender) -> None:
         """Give the lane its connection."""
         self._sender = sender
-        self._next()
+        self.go()
 
     def offer(self, rows: Sequence[Queued]) -> None:
         """Rows of the outbox in order, each of them once."""
         self._rows.extend(rows)
-        self._next()
+        self.go()
+
+    def offer_aside(self, places: Sequence[Place], rows: Sequence[Queued]) -> None:
+        """The released rows that were asked for: the one that was queued first goes next."""
+        self._asked = False
+        if sorted(self.parking.heads(self.lane.lane)) != sorted(places):
+            self.go()  # refused, skipped or joined by another meanwhile: asked for again
+            return
+        missing = set(places) - {(row.lane, row.seq) for row in rows}
+        if missing:
+            self._lost(sorted(missing))
+        else:
+            self._released = min(rows, key=lambda row: (row.created, row.lane))
+            self.go()
 
     def result(self, result: Ack | NoAnswer) -> None:
         """The sender calls this once for each message."""
-        row = self._rows[0]
-        attempt, lane = decide(self.lane, row, result, self._on_reject, self._ports.wall())
+        row = self._in_flight
+        if row is None:
+            raise RuntimeError("nothing was sent")
+        self._in_flight = None
+        self.mismatched += result == MISMATCH
+        aside = row is self._released
+        attempt, lane = (decide_released if aside else decide)(
+            self.newest, row, result, self._on_reject, self._ports.wall()
+        )
+        if self._sender is not None and not is_accepted(result) and not is_rejection(result):
+            self._sender.close()  # what comes next on this connection is not to be trusted (D8)
         self._tell(row, attempt, lane)
-        self._submit(Decided((attempt,), lane))
+        self._parked(attempt)
+        if not aside:
+            self.submit(Decided((attempt,), lane))
+            return
+        if attempt.decision is not Decision.RETRY:
+            self._released = None
+        again = (row.key,) if attempt.decision is Decision.PARKED and row.key else ()
+        self.submit(Decided((), lane, aside=(attempt,), repark=again))
+
+    def submit(self, decided: Decided) -> None:
+        """Hand a decision to the journal."""
+        self.expect(decided)
+        self._ports.submit(self, decided)
+
+    def expect(self, decided: Decided) -> None:
+        """A decision of this lane is on its way to disk."""
+        self.newest = decided.lane
+        self._pending.append(decided)
+        self._stop_waiting()
 
     def committed(self) -> None:
-        """The decision is on disk: only now may the next message go."""
-        decided = self._deciding
-        if decided is None:
+        """A decision is on disk: only now may the next message go."""
+        if not self._pending:
             raise RuntimeError("nothing was being decided")
-        self._deciding = None
+        decided = self._pending.popleft()
         self.lane = decided.lane
         before = len(self._rows)
-        for attempt in decided.attempts:
-            if attempt.decision is Decision.RETRY:
-                continue
+        while self._rows and self._rows[0].seq <= self.lane.done:
             self._rows.popleft()
+        for attempt in (*decided.attempts, *decided.aside, *decided.skipped):
             self.sent += attempt.decision is Decision.SENT
-            if attempt.decision is Decision.PARKED and attempt.key:
-                self._parked.add(attempt.key)
-        self._busy = False
+        for attempt in (*decided.aside, *decided.skipped):
+            self._gone(attempt)
+        if not self.lane.tries:
+            self._hours = 0
         if before >= LOW > len(self._rows):
             self._ports.fetch()
-        self._next()
+        self.go()
 
     @property
     def idle(self) -> bool:
         """Whether no message is between send and commit."""
-        return not self._busy
+        return self._in_flight is None and not self._pending
+
+    def is_in_flight(self, place: Place) -> bool:
+        """Whether this row was sent and its answer is not here yet."""
+        row = self._in_flight
+        return row is not None and (row.lane, row.seq) == place
+
+    def skip(self, seq: int) -> None:
+        """A person skipped a row ahead of the lane."""
+        self._skips.add(seq)
 
     def stop(self) -> None:
         """Begin no message any more; one in flight may still be answered."""
         self._stopped = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_waiting()
 
     def close(self) -> None:
         """Close the connection; what is still in flight goes again after the next start, same bytes, same MSH-10."""
@@ -117,52 +192,116 @@ class LaneRunner:
             "next_try": lane.next_try,
             "since": lane.since,
             "sent": self.sent,
+            "mismatched": self.mismatched,
             "connected": self._sender is not None and self._sender.connected,
         }
 
-    def _next(self) -> None:
-        if self._busy or self._stopped or self._sender is None or not self._rows or self._timer is not None:
+    def look_at_age(self) -> None:
+        """Tell once an hour that messages wait here; called every minute or so."""
+        lane, now = self.lane, self._ports.wall()
+        waits = lane.state is not LaneState.OPEN or lane.tries > 0
+        if not waits or not lane.since or not (self._rows or self._released):
+            self._hours = 0
             return
-        if self.lane.state is not LaneState.OPEN:
+        hours = (now - lane.since) // HOUR
+        if hours > self._hours:
+            self._hours = hours
+            self._ports.emit(DeliveryLate(lane.destination, lane.lane, lane.state.name, hours, told(lane.reason)))
+
+    def go(self) -> None:
+        """Begin what comes next, if it may."""
+        if self._in_flight or self._pending or self._stopped or self._sender is None or self._timer is not None:
+            return
+        if self.newest.state is not LaneState.OPEN:
+            return
+        row = self._released
+        if row is not None and not self.parking.may_go(row.key, (row.lane, row.seq)):
+            self._released = None
+        if self._released is None and not self._asked and (heads := self.parking.heads(self.lane.lane)):
+            self._asked = True
+            self._ports.fetch_aside(self, heads)
+        if self._released is None and not self._rows:
             return
         wait = self.lane.next_try - self._ports.wall() if self.lane.next_try else 0
         if wait > 0:
             wait = min(wait, LAST_RETRY)  # somebody set the clock back (D19)
             self._timer = self._ports.reactor.callLater(wait / 1_000_000, self._try_again)
             return
-        self._busy = True
-        row = self._rows[0]
-        if row.key and row.key in self._parked:
-            self._set_aside()
+        if self._released is not None:
+            self._send(self._sender, self._released)
         else:
-            self._sender.send(row.body, row.control_id)
+            self._begin(self._sender, self._rows[0])
+
+    def _begin(self, sender: Sender, row: Queued) -> None:
+        """The lane's next row: passed over, set aside, held or sent."""
+        if self._skips and row.seq in self._skips:
+            self._skips.discard(row.seq)
+            self.submit(Decided((), passed(self.newest, row.seq)))
+        elif row.key and row.key in self.parking:
+            self._set_aside()
+        elif row.hold:
+            lane = held(self.newest, row.hold, self._ports.wall())._replace(tries=0)
+            self._ports.emit(LaneChanged(lane.destination, lane.lane, lane.state.name, row.hold))
+            self.submit(Decided((), lane))
+        else:
+            self._send(sender, row)
+
+    def _send(self, sender: Sender, row: Queued) -> None:
+        self._in_flight = row
+        sender.send(row.body, row.control_id)
 
     def _try_again(self) -> None:
         self._timer = None
-        self._next()
+        self.go()
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _set_aside(self) -> None:
+        """Rows of parked patients, in one commit; those of a patient under release join it."""
         attempts: list[Attempt] = []
-        lane, now = self.lane, self._ports.wall()
+        lane, now = self.newest, self._ports.wall()
         for row in self._rows:
-            if not row.key or row.key not in self._parked or len(attempts) == ASIDE:
+            if not row.key or row.key not in self.parking or row.seq in self._skips or len(attempts) == ASIDE:
                 break
             attempt, lane = set_aside(lane, row, now)
             attempts.append(attempt)
-        self._submit(Decided(tuple(attempts), lane))
+            self._parked(attempt)
+        join = tuple(sorted({a.key for a in attempts if self.parking.is_released(a.key)}))
+        self.submit(Decided(tuple(attempts), lane, unpark=join))
 
-    def _submit(self, decided: Decided) -> None:
-        self._deciding = decided
-        self._ports.submit(self, decided)
+    def _lost(self, places: Sequence[Place]) -> None:
+        """Released rows that the outbox does not hold any more: FAILED, visible."""
+        lane, now = self.newest, self._ports.wall()
+        key = next(iter(self.parking.key_of(place) for place in places))
+        attempts = [Attempt(lane.destination, *place, now, Decision.FAILED, LOST, key) for place in places]
+        self.submit(Decided((), lane, aside=tuple(attempts)))
+
+    def _parked(self, attempt: Attempt) -> None:
+        if attempt.decision is Decision.PARKED:
+            place = attempt.lane, attempt.seq
+            if self.parking.holds(group_of(attempt.key, place), place):
+                self.parking.refused(group_of(attempt.key, place))
+            self.parking.add(attempt.key, place)
+
+    def _gone(self, attempt: Attempt) -> None:
+        """A parked row is parked no more."""
+        place = attempt.lane, attempt.seq
+        group = group_of(attempt.key, place)
+        if attempt.decision not in {Decision.RETRY, Decision.PARKED} and self.parking.holds(group, place):
+            self.parking.gone(group, place)
 
     def _tell(self, row: Queued, attempt: Attempt, lane: Lane) -> None:
         if attempt.decision is Decision.SENT:
             return
         emit, place = self._ports.emit, (row.destination, row.lane, row.seq)
-        if lane.state is not self.lane.state:
-            emit(LaneChanged(row.destination, row.lane, lane.state.name, attempt.answer))
+        answer = told(attempt.answer)
+        if lane.state is not self.newest.state:
+            emit(LaneChanged(row.destination, lane.lane, lane.state.name, answer))
         elif attempt.decision is Decision.RETRY:
-            emit(DeliveryWaits(*place, lane.tries, attempt.answer))
+            emit(DeliveryWaits(*place, lane.tries, answer))
         if attempt.decision in {Decision.PARKED, Decision.FAILED}:
             name = attempt.decision.name
-            emit(DeliveryRefused(*place, row.entry, control_id(row.control_id), attempt.answer, name))
+            emit(DeliveryRefused(*place, row.entry, control_id(row.control_id), answer, name))

@@ -27,6 +27,7 @@ class NetworkCommands:
         self._verbs: Mapping[str, Callable[[Command], dict[str, Any]]] = {
             "status": self._status,
             "append": self._append,
+            "lane": exchange.lane_command,
         }
 
     def __call__(self, command: Command) -> dict[str, Any]:

@@ -26,6 +26,7 @@ class DestinationPlan(NamedTuple):
     target: Target
     lanes: int = 1
     on_reject: OnReject = "park"
+    stat_lane: bool = False
 
 
 class NetworkPlan(NamedTuple):

@@ -69,7 +69,7 @@ def plan_of(folder: Path) -> NetworkPlan:
     wanted = _wanted_types(folder)
     listeners = tuple(_listener(name, row, wanted.get(name, set())) for name, row in config.listeners.items())
     destinations = tuple(
-        DestinationPlan(name, Target(row.host, row.port, row.ack_timeout), row.lanes, row.on_reject)
+        DestinationPlan(name, Target(row.host, row.port, row.ack_timeout), row.lanes, row.on_reject, row.stat_lane)
         for name, row in config.destinations.items()
     )
     return NetworkPlan((folder / config.data).absolute(), listeners, destinations)

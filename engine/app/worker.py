@@ -28,6 +28,7 @@ from engine.app.jobs import Jobs
 from engine.app.log_files import Logs
 from engine.app.telling import Telling
 from engine.app.worker_commands import WorkerCommands
+from engine.channel.lane_layout import relaid
 from engine.channel.ports import LIVE, Commit, Deferred, LogReader, Store
 from engine.channel.process import Processed, State, catch_up, load, process
 from engine.channel.site import Site, load_site
@@ -125,6 +126,8 @@ class Worker:
 
     def _work(self, log: LogReader, store: Store) -> None:
         installation = installation_id(self._data)
+        if not self._lay_lanes(store):
+            return
         state = load(self._site, store, log, installation)
         jobs = Jobs(self._data / "run" / "network.sock", installation, self._logs.emit, self.wake)
         commands = WorkerCommands(self.wake, lambda: self._status(state), self._logs.emit)
@@ -142,6 +145,23 @@ class Worker:
         finally:
             control.close()
             jobs.stop()
+
+    def _lay_lanes(self, store: Store) -> bool:
+        """Note a destination's new number of lanes before anything is queued in them; False when told to stop.
+
+        TRANSACTION: the layouts.
+        """
+        while not self.stopping:
+            try:
+                commit = relaid(self._site.config.destinations, store)
+                if commit is not None:
+                    store.commit(commit)
+            except Retryable as error:
+                self._logs.emit(StoreWaits(str(error)))
+                self._wait(AGAIN)
+            else:
+                return True
+        return False
 
     def _turn(self, log: LogReader, store: Store, state: State, commands: WorkerCommands, jobs: Jobs) -> None:
         """Commands, one batch of each partition, jobs; then wait unless there was work."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from engine.channel import operator_acts
 from engine.channel.contexts import Patients, changed
 from engine.channel.control_ids import SENT, may_be_ours
+from engine.channel.lane_choice import LaneChoice
 from engine.channel.outcome import Outcome, Status
 from engine.channel.outgoing import Cause, DestinationRules, fits_all, outgoing
 from engine.channel.overlay import Overlay
@@ -81,6 +82,7 @@ class Batch:
         self._lead = lead
         self._stopped = {cursor.name for cursor in state.behind() if cursor.partition == partition} - {lead}
         self._overlay = Overlay(self._patients, store)
+        self._lanes = LaneChoice(store)
         self._settled: dict[str, Order] = {}  # what to keep of each order, given what is stored of it
         self.failures = dict(state.failures)
         self.done: list[Done] = []
@@ -127,6 +129,7 @@ class Batch:
             deferred=overlay.deferred,
             coverage=changed(self._state.spans, self._spans),
             notes=overlay.notes,
+            order_lanes=self._lanes.rows,
         )
 
     def only_what_leaves(self, cursor: Cursor, reason: str) -> Commit | None:
@@ -137,7 +140,8 @@ class Batch:
             done.row._replace(reason=reason, alerts=f"{done.row.alerts} {REFUSED}".strip(), enrichment="failed")
             for done in self.done
         ]
-        return Commit(cursors=(cursor,), outcomes=rows, outgoing=self._overlay.outgoing)
+        lanes = self._lanes.rows
+        return Commit(cursors=(cursor,), outcomes=rows, outgoing=self._overlay.outgoing, order_lanes=lanes)
 
     def _run(self, entries: Sequence[Entry], foreign: Collection[int]) -> None:
         prepared = [read_entry(self._state.routes, entry) for entry in entries]
@@ -247,7 +251,8 @@ class Batch:
         )
         for name in outcome.destinations:
             rules = site.config.destinations[name]
-            row = outgoing(message, name, rules, cause)
+            lane = self._lanes.lane(name, rules, cause.patient, message)
+            row = outgoing(message, name, rules, cause, lane)
             self._overlay.outgoing.append(row)
             if rules.control_id == "own":
                 self._overlay.keys.append(SearchKey(SENT, row.control_id, one.entry.position))

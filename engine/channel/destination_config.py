@@ -13,6 +13,7 @@ class DestinationConfig(Model):
     host: str
     port: Port
     lanes: Annotated[int, Field(ge=1, le=64, description="connections; 1: all messages in strict order")] = 1  # D7
+    stat_lane: Annotated[bool, Field(description="a lane of its own for orders with priority STAT")] = False
     on_reject: Literal["park", "hold", "retry", "skip"] = Field("park", description="what follows AE, CE or AR")  # D8
     control_id: Literal["own", "keep"] = Field("own", description="MSH-10: one of ours, or as it came")  # D9
     charset: Charset = "utf-8"

@@ -4,7 +4,6 @@ import codecs
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple, Protocol
-from zlib import crc32
 
 from engine.channel.control_ids import control_id
 from engine.channel.ports import Outgoing
@@ -20,6 +19,8 @@ class DestinationRules(Protocol):
 
     @property
     def lanes(self) -> int: ...
+    @property
+    def stat_lane(self) -> bool: ...
     @property
     def control_id(self) -> str: ...  # own | keep
     @property
@@ -70,7 +71,7 @@ def fits_all(message: Message, destinations: Iterable[DestinationRules]) -> str:
     return ""
 
 
-def outgoing(message: Message, destination: str, rules: DestinationRules, cause: Cause) -> Outgoing:
+def outgoing(message: Message, destination: str, rules: DestinationRules, cause: Cause, lane: int = 0) -> Outgoing:
     """The row of the outbox. What cannot be written in the destination's charset leaves in its own, as MSH-18 says."""
     there = transcoded(message, rules.charset) or message
     if rules.control_id == "keep":
@@ -78,7 +79,6 @@ def outgoing(message: Message, destination: str, rules: DestinationRules, cause:
     else:
         stamp = control_id(cause.installation, destination, (cause.entry, cause.channel, cause.run))
         there = there.with_raw(MSH_10, stamp.encode("ascii"))
-    lane = crc32(cause.patient.encode("utf-8", "surrogatepass")) % rules.lanes if rules.lanes > 1 else 0
     return Outgoing(
         *(destination, lane, cause.patient, there.raw, stamp, cause.entry, cause.channel, cause.run, cause.order, 0),
         *(cause.configuration, cause.created),

@@ -23,6 +23,7 @@ from engine.channel.rows import (
     Kind,
     Lane,
     LaneState,
+    OrderLane,
     OutcomeNote,
     OutcomeRow,
     Outgoing,
@@ -30,6 +31,7 @@ from engine.channel.rows import (
     Queued,
     Received,
     SearchKey,
+    Skip,
 )
 from engine.order.order import Order
 from engine.patient.coverage import Span
@@ -55,6 +57,7 @@ __all__ = [
     "LaneState",
     "LogReader",
     "LogWriter",
+    "OrderLane",
     "OutcomeNote",
     "OutcomeRow",
     "Outgoing",
@@ -62,6 +65,7 @@ __all__ = [
     "Queued",
     "Received",
     "SearchKey",
+    "Skip",
     "Store",
     "StoreReader",
     "WireReader",
@@ -111,6 +115,18 @@ class WireWriter(Protocol):
         """Mark the parked rows of a key for sending (they go first, in order)."""
         ...
 
+    def unpark_row(self, destination: str, lane: int, seq: int) -> None:
+        """Mark one parked row for sending: one without a patient, or one that a person let go from a held lane."""
+        ...
+
+    def repark(self, destination: str, key: str) -> None:
+        """Take the release of a key back: one of its rows was refused again, and those behind it stay."""
+        ...
+
+    def skip(self, attempt: Attempt, lane: Lane) -> None:
+        """A person skips a row: record it; a parked one goes, one that the lane has not reached is passed over then."""
+        ...
+
     def parked_decided(self, attempt: Attempt) -> None:
         """A released parked row was attempted: record it; it stays for RETRY, is set aside again for PARKED, else goes."""
         ...
@@ -129,6 +145,10 @@ class WireReader(Protocol):
         ...
 
     def parked(self, destination: str | None = None) -> list[Parked]: ...
+    def skips(self) -> list[Skip]:
+        """Rows that were skipped before their lane came to them (seq > done), in order."""
+        ...
+
     def attempts(self, destination: str, lane: int, seqs: Collection[int]) -> list[Attempt]: ...
     def attempts_after(self, cursor: int, limit: int) -> list[tuple[int, Attempt]]:
         """The second log of D10: attempts in order of their rowid."""
@@ -180,6 +200,10 @@ class StoreReader(Protocol):
     def outbox_tails(self) -> dict[tuple[str, int], int]: ...
     def queued_for(self, entries: Collection[int]) -> list[Queued]:
         """Deliveries that these entries caused."""
+        ...
+
+    def order_lanes(self, numbers: Collection[str]) -> dict[tuple[str, str], int]:
+        """(destination, number) -> lane, of these numbers."""
         ...
 
     def outcomes(self, entries: Collection[int]) -> list[OutcomeRow]: ...

@@ -130,6 +130,14 @@ class Parked(NamedTuple):
         return f"Parked({self.destination}/{self.lane} {self.seq}, released={self.released})"
 
 
+class Skip(NamedTuple):
+    """A row that a person skipped before its lane came to it."""
+
+    destination: str
+    lane: int
+    seq: int
+
+
 LIVE = "live"  # the cursor of all channels that run, and the state of a channel that runs with it
 STOPPED, CATCHING_UP = "stopped", "catching_up"
 
@@ -177,6 +185,7 @@ class Outgoing(NamedTuple):
     supersedes: int = 0  # seq of an older refresh; 0 until the orders' life is built
     configuration: str = ""
     created: int = 0
+    hold: str = ""  # why a person must look before it leaves; "" = it leaves
 
     def __repr__(self) -> str:
         return f"Outgoing({self.destination}/{self.lane}, entry {self.entry}, {self.channel}, {len(self.body)} bytes)"
@@ -198,9 +207,21 @@ class Queued(NamedTuple):
     supersedes: int
     configuration: str
     created: int
+    hold: str = ""  # why a person must look before it leaves
 
     def __repr__(self) -> str:
         return f"Queued({self.destination}/{self.lane} {self.seq}, entry {self.entry}, {len(self.body)} bytes)"
+
+
+class OrderLane(NamedTuple):
+    """The lane in which the first message of an order went, under one of the order's numbers; the later ones follow."""
+
+    destination: str
+    number: str  # "accession ACC1", "filler F1", "placer P1"
+    lane: int
+
+    def __repr__(self) -> str:
+        return f"OrderLane({self.destination}/{self.lane})"
 
 
 class SearchKey(NamedTuple):
@@ -259,6 +280,7 @@ class Commit(NamedTuple):
     notes: Sequence[OutcomeNote] = ()
     commands: Sequence[str] = ()  # ids of operator commands this commit carries out (D17)
     switches: Mapping[str, str] = {}  # site switches as rows: {"enrichment": "off"}
+    order_lanes: Sequence[OrderLane] = ()  # of destinations with a lane for STAT orders
 
     def __repr__(self) -> str:
         places = ", ".join(f"{cursor.name}/{cursor.partition} at {cursor.position}" for cursor in self.cursors)

@@ -1,10 +1,14 @@
 """What became of a message's deliveries: their status is derived, never stored (D7)."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from engine.channel.answer_words import told
 from engine.channel.ports import Attempt, Decision, LaneState, Queued
-from engine.cli.console import moment
+from engine.cli.console import moment, printable
 from engine.cli.site import Readers
+from engine.cli.waiting import Waits
+
+WAITING = ("QUEUED", "HELD", "PARKED")
 
 
 class Delivery(NamedTuple):
@@ -13,6 +17,7 @@ class Delivery(NamedTuple):
     row: Queued
     status: str  # QUEUED SENT HELD FAILED SKIPPED PARKED
     attempts: list[Attempt]
+    waits: str = ""  # what it waits for, of one that was not delivered yet
 
     def __repr__(self) -> str:
         return f"Delivery({self.row!r}, {self.status}, {len(self.attempts)} attempts)"
@@ -22,6 +27,7 @@ def deliveries(readers: Readers, entries: list[int]) -> dict[int, list[Delivery]
     """The deliveries that each entry caused."""
     found: dict[int, list[Delivery]] = {entry: [] for entry in entries}
     lanes: dict[tuple[str, int], list[Queued]] = {}
+    waiting = Waits(readers)
     for row in readers.store.queued_for(entries):
         lanes.setdefault((row.destination, row.lane), []).append(row)
     for (destination, lane), rows in lanes.items():
@@ -31,7 +37,9 @@ def deliveries(readers: Readers, entries: list[int]) -> dict[int, list[Delivery]
         state = readers.journal.lane(destination, lane).state
         for row in rows:
             tried = sorted(attempts.get(row.seq, []), key=lambda attempt: attempt.at)
-            found[row.entry].append(Delivery(row, status(tried, state), tried))
+            became = status(tried, state)
+            waits = waiting.told(row, became) if became in WAITING else ""
+            found[row.entry].append(Delivery(row, became, tried, waits))
     return found
 
 
@@ -54,5 +62,22 @@ def delivery_words(delivery: Delivery) -> str:
     words = f"{row.destination}: {delivery.status}"
     if delivery.attempts:
         last = delivery.attempts[-1]
-        words += f" ({last.answer}) at {moment(last.at)}"
-    return f"{words} as {row.control_id}"
+        words += f" ({printable(told(last.answer))}) at {moment(last.at)}"
+    return f"{words} as {row.control_id}" + (f"; {printable(delivery.waits)}" if delivery.waits else "")
+
+
+def delivery_record(delivery: Delivery) -> dict[str, Any]:
+    """The same for programs; times are UTC microseconds."""
+    row = delivery.row
+    return {
+        "destination": row.destination,
+        "lane": row.lane,
+        "number": row.seq,
+        "control_id": row.control_id,
+        "status": delivery.status,
+        "waits": delivery.waits,
+        "attempts": [
+            {"at": one.at, "decision": one.decision.name, "answer": one.answer, "told": told(one.answer)}
+            for one in delivery.attempts
+        ],
+    }

@@ -3,10 +3,11 @@
 import re
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from engine.channel.answer_words import told
 from engine.channel.operator_acts import ONCE
 from engine.channel.outcome import Status
 from engine.channel.ports import LIVE, STOPPED, Cursor, Lane, LaneState
@@ -47,6 +48,7 @@ class Health(NamedTuple):
     counts: Mapping[str, int]
     quarantined: int = 0  # lately, refused with an answer or silently by MSH-15, neither released nor dismissed
     alerts: Mapping[str, int] = {}  # by channel: messages that failed lately, and that somebody must look at
+    removed: Mapping[str, int] = {}  # by destination that config.yaml lacks: messages that wait for it
 
     @property
     def behind(self) -> int:
@@ -61,7 +63,8 @@ def gather(site: Path) -> Health:
     names = sorted(file.stem for file in (site / "channels").glob("*.yaml"))
     listeners = {name: f"{listener.host}:{listener.port}" for name, listener in sorted(config.listeners.items())}
     with open_readers(site) as readers:
-        return look(readers, names, listeners, (running, processes), time.time_ns() // 1000)
+        found = look(readers, names, listeners, (running, processes), time.time_ns() // 1000)
+    return found._replace(removed=_removed(found, config.destinations))
 
 
 def ask_processes(site: Path) -> tuple[bool, Mapping[str, Any]]:
@@ -106,6 +109,14 @@ def look(
     )
 
 
+def _removed(health: Health, destinations: Collection[str]) -> dict[str, int]:
+    """What waits for destinations that are not in config.yaml any more, parked messages included."""
+    waiting = Counter(dict(health.parked))
+    for one in health.lanes:
+        waiting[one.lane.destination] += one.waiting
+    return {name: count for name, count in sorted(waiting.items()) if count and name not in destinations}
+
+
 def _alerts(readers: Readers, now: int) -> Counter[str]:
     """An alert is raised for what a person must see: an order of two patients, an exception that nobody named."""
     rows = readers.store.latest(before=0, limit=MOST_FAILED, status=Status.FAILED)
@@ -124,10 +135,11 @@ def _quarantined(readers: Readers, now: int) -> int:
 def _lanes(readers: Readers) -> list[LaneHealth]:
     tails = readers.store.outbox_tails()
     rows = {(lane.destination, lane.lane): lane for lane in readers.journal.lanes()}
+    skips = Counter((skip.destination, skip.lane) for skip in readers.journal.skips())
     found = []
     for place in sorted({*tails, *rows}):
         lane = rows.get(place) or Lane(*place)
-        waiting = max(tails.get(place, 0) - lane.done, 0)
+        waiting = max(tails.get(place, 0) - lane.done, 0) - skips[place]
         first = readers.store.outbox(lane.destination, lane.lane, lane.done, 1) if waiting else []
         found.append(LaneHealth(lane, waiting, first[0].created if first else 0))
     return found
@@ -161,7 +173,11 @@ def needs(health: Health) -> list[str]:
         )
     found += [sentence for lane in health.lanes if (sentence := _lane_need(lane, health.now))]
     found += [
-        f"destination {name} has {count} parked messages, refused or behind a refused one of their patient"
+        f"destination {name} is not in config.yaml any more, and {count} messages wait for it; put it back to send them"
+        for name, count in sorted(health.removed.items())
+    ]
+    found += [
+        f"destination {name} has {count} parked messages, refused or behind a refused one of their patient (backstory lane parked)"
         for name, count in sorted(health.parked.items())
     ]
     return found
@@ -170,7 +186,7 @@ def needs(health: Health) -> list[str]:
 def _lane_need(health: LaneHealth, now: int) -> str:
     lane = health.lane
     name = f"lane {lane.destination}/{lane.lane}"
-    because = f": {lane.reason}" if lane.reason else ""
+    because = f": {told(lane.reason)}" if lane.reason else ""
     if lane.state is not LaneState.OPEN:
         return f"{name} is {lane.state.name} since {ago(lane.since, now)}{because}; {health.waiting} messages wait"
     if lane.tries and lane.since and now - lane.since > LONG_RETRY:

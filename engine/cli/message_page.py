@@ -1,11 +1,13 @@
 """One message as a page of text: where it came from, what became of it, what changed between in and out."""
 
 from collections.abc import Iterator
+from typing import Any
 
+from engine.channel.answer_words import meaning, told
 from engine.channel.outcome import Status
-from engine.channel.ports import Entry, Kind, OutcomeRow
+from engine.channel.ports import Decision, Entry, Kind, OutcomeRow
 from engine.cli.console import moment, printable
-from engine.cli.deliveries import Delivery, deliveries, delivery_words
+from engine.cli.deliveries import Delivery, deliveries, delivery_record, delivery_words
 from engine.cli.field_diff import Change, field_changes
 from engine.cli.quarantine import act_lines, explanation, shown, state
 from engine.cli.search import named
@@ -28,6 +30,21 @@ def message_page(readers: Readers, kept: Entry, *, raw: bool = False) -> list[st
     if raw:
         lines += ["", "as it came", *(f"  {line}" for line in _segments(entry))]
     return lines
+
+
+def message_words(readers: Readers, entry: Entry) -> dict[str, Any]:
+    """The page for programs, without content but the control ids; times are UTC microseconds."""
+    return {
+        "entry": entry.position,
+        "received": entry.received,
+        "listener": entry.listener,
+        "kind": entry.kind.name,
+        "answer": entry.answer,
+        "outcomes": [
+            {**row._asdict(), "status": Status(row.status).name} for row in readers.store.outcomes([entry.position])
+        ],
+        "deliveries": [delivery_record(one) for one in deliveries(readers, [entry.position])[entry.position]],
+    }
 
 
 def _entry_lines(entry: Entry) -> list[str]:
@@ -76,7 +93,9 @@ def _delivery_lines(sent: list[Delivery]) -> Iterator[str]:
         row = delivery.row
         yield f"  {delivery_words(delivery)} (lane {row.lane}, number {row.seq})"
         for attempt in delivery.attempts:
-            yield f"    {moment(attempt.at)}  {attempt.decision.name}  {attempt.answer}"
+            means = meaning(attempt.answer) if attempt.decision is not Decision.SENT else ""
+            answer = printable(told(attempt.answer)) + (f": {means}" if means else "")
+            yield f"    {moment(attempt.at)}  {attempt.decision.name}  {answer}"
 
 
 def _change_lines(entry: Entry, delivery: Delivery) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """`backstory messages`: find messages, and show one with everything that became of it."""
 
 import base64
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from engine.cli.site import Readers, SiteOption, open_readers, socket_of
 from engine.errors import ConfigError, Retryable
 
 app = new_application(alone=True)
+Json = Annotated[bool, typer.Option("--json", help="For programs: the same as one JSON object.")]
 
 _FIND = """Find messages by what is in them or what became of them, newest first.
 
@@ -52,6 +54,7 @@ def messages(
     channel: Annotated[str, typer.Option(help="Only what this channel did.")] = "",
     limit: Annotated[int, typer.Option(help="How many to show.", min=1, max=1000)] = 20,
     before: Annotated[int, typer.Option(help="Go on below this position (the next page).", min=0)] = 0,
+    as_json: Json = False,
     site: SiteOption = Path(),
 ) -> None:
     """Find messages; the help text is above, where examples keep their lines."""
@@ -60,6 +63,14 @@ def messages(
     criteria = Criteria(patient, accession, control_id, status.upper(), channel, before, limit)
     with open_readers(site) as readers:
         page = search(readers, criteria)
+    if as_json:
+        names = ("position", "received", "listener", "type", "control_id", "outcome")
+        found = [
+            {**dict(zip(names, row, strict=False)), "position": int(row[0]), "deliveries": sent}
+            for row, sent in zip(page.rows, page.deliveries, strict=True)
+        ]
+        typer.echo(json.dumps({"messages": found, "more": page.more, "before": page.reached}, indent=2))
+        return
     if not page.rows:
         typer.echo("no message matches" + (f" at or above position {page.reached}" if page.more else ""))
     else:
@@ -73,16 +84,20 @@ def messages(
 def show(
     position: Position,
     raw: Annotated[bool, typer.Option("--raw", help="Also the message as it came, one segment a line.")] = False,
+    as_json: Json = False,
     site: SiteOption = Path(),
 ) -> None:
     """Show one message: outcome, deliveries with their attempts, and what changed between in and out.
 
     Of a quarantined one: what was wrong, where, what its sender was told, and what can be done.
     """
-    from engine.cli.message_page import message_page  # noqa: PLC0415 - the field names, which a search does not need
+    from engine.cli.message_page import message_page, message_words  # noqa: PLC0415 - the field names, which a search does not need
 
     with open_readers(site) as readers:
         entry = _entry(readers, position)
+        if as_json:
+            typer.echo(json.dumps(message_words(readers, entry), indent=2))
+            return
         typer.echo("\n".join(message_page(readers, entry, raw=raw)))
 
 

@@ -1,15 +1,15 @@
 """Finding entries by keys, status and channel, newest first, also those the worker has not reached (D5)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from engine.channel.control_ids import SENT
 from engine.channel.outcome import Status
 from engine.channel.ports import LIVE, Entry, Kind, OutcomeNote, OutcomeRow, SearchKey
 from engine.channel.search_keys import search_keys
 from engine.cli.console import moment, printable
-from engine.cli.deliveries import Delivery, deliveries
+from engine.cli.deliveries import Delivery, deliveries, delivery_record
 from engine.cli.quarantine import shown, state
 from engine.cli.site import Readers
 from engine.errors import ConfigError, Unreadable
@@ -56,6 +56,7 @@ class Found(NamedTuple):
     rows: list[list[str]]
     more: bool
     reached: int
+    deliveries: Sequence[list[dict[str, Any]]] = ()  # of each row, for programs
 
     def __repr__(self) -> str:
         return f"Found({len(self.rows)} rows, more={self.more}, reached={self.reached})"
@@ -67,6 +68,7 @@ def search(readers: Readers, criteria: Criteria) -> Found:
     if criteria.status and criteria.status not in known:
         raise ConfigError(f"{criteria.status!r} is no status; there are {', '.join(known)}")
     rows: list[list[str]] = []
+    records: list[list[dict[str, Any]]] = []
     looked_at, reached = 0, criteria.before
     for window in _windows(_positions(readers, criteria)):
         entries = {position: readers.journal.entry(position) for position in window}
@@ -79,9 +81,10 @@ def search(readers: Readers, criteria: Criteria) -> Found:
             if entry is not None and _admits(criteria, entry, outcomes.get(position, []), sent[position]):
                 row = _row(shown(entry), outcomes.get(position, []), sent[position], notes.get(position, []))
                 rows.append(row)
+                records.append([delivery_record(one) for one in sent[position]])
             if len(rows) >= criteria.limit or looked_at >= _LOOKED_AT:
-                return Found(rows, position > 1, reached)
-    return Found(rows, more=False, reached=reached)
+                return Found(rows, position > 1, reached, records)
+    return Found(rows, more=False, reached=reached, deliveries=records)
 
 
 def _positions(readers: Readers, criteria: Criteria) -> Iterator[int]:
@@ -193,8 +196,13 @@ def _row(entry: Entry, outcomes: list[OutcomeRow], sent: list[Delivery], notes: 
         kind,
         control_id,
         ", ".join(words),
-        ", ".join(f"{delivery.row.destination} {delivery.status}" for delivery in sent) or "-",
+        ", ".join(map(_delivered, sent)) or "-",
     ]
+
+
+def _delivered(delivery: Delivery) -> str:
+    waits = f" ({printable(delivery.waits)})" if delivery.waits else ""
+    return f"{delivery.row.destination} {delivery.status}{waits}"
 
 
 def named(entry: Entry) -> tuple[str, str]:

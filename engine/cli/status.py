@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from engine.channel.answer_words import told
 from engine.channel.ports import LaneState
 from engine.cli.console import ago, columns, moment, printable
 from engine.cli.health import Health, LaneHealth, channel_state, gather, needs
@@ -90,7 +91,7 @@ def _lane(health: LaneHealth, now: int) -> list[str]:
         ago(health.oldest, now),
         str(lane.tries),
         moment(lane.next_try)[11:19] if retrying and lane.next_try else "-",
-        printable(lane.reason) or "-",
+        printable(told(lane.reason)) or "-",
     ]
 
 
@@ -111,11 +112,18 @@ def as_words(health: Health, wanted: list[str]) -> dict[str, Any]:
             for name, cursor in health.channels.items()
         },
         "lanes": [
-            {**one.lane._asdict(), "state": one.lane.state.name, "waiting": one.waiting, "oldest": one.oldest}
+            {
+                **one.lane._asdict(),
+                "state": one.lane.state.name,
+                "told": told(one.lane.reason),
+                "waiting": one.waiting,
+                "oldest": one.oldest,
+            }
             for one in health.lanes
         ],
         "parked": dict(health.parked),
         "quarantined": health.quarantined,
+        "removed": dict(health.removed),
         "alerts": dict(health.alerts),
         "counts": dict(health.counts),
     }

@@ -5,8 +5,10 @@ taken for the next message's (HL7 2.9.2: MSA-2 echoes MSH-10). When to try again
 """
 
 from collections.abc import Callable
+from errno import ENETUNREACH
 from typing import Any, NamedTuple
 
+from twisted.internet.error import ConnectionDone, DNSLookupError, NoRouteError
 from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.internet.error import TimeoutError as TimedOut
 from twisted.internet.interfaces import IAddress
@@ -15,7 +17,7 @@ from twisted.python.failure import Failure
 
 from engine.errors import Unreadable
 from engine.hl7.acknowledge import Ack, read_ack
-from engine.mllp.answer import NoAnswer
+from engine.mllp.answer import MISMATCH, NoAnswer
 from engine.mllp.framing import SILENCE, Framed, FrameEvent, Framer, frame
 from engine.mllp.writer import Writer
 
@@ -31,6 +33,10 @@ class Target(NamedTuple):
     ack_timeout: float = 30.0
 
 
+_NO_FRAME = {
+    Framed.EMPTY: "answer is empty",
+    Framed.TOO_LONG: f"answer longer than {MAX_ANSWER // 1024} KB",
+}
 OnResult = Callable[[Ack | NoAnswer], None]
 
 
@@ -97,25 +103,33 @@ class MllpSender:
         if attempt is not self._attempt:
             return
         self._attempt = self._connector = None
-        if isinstance(reason.value, Refused):
-            self._fail("connection refused")
-        elif isinstance(reason.value, TimedOut):
-            self._fail(f"no connection within {CONNECT_TIMEOUT:g} s")
-        else:
-            self._fail("no connection")
+        self._fail(self._why_not(reason.value))
 
-    def lost(self, wire: "_SenderConnection") -> None:
+    def _why_not(self, error: BaseException | None) -> str:
+        """Why there is no connection, in fixed words and what config.yaml says."""
+        if isinstance(error, Refused):
+            return f"connection refused by {self.target.host}:{self.target.port}"
+        if isinstance(error, TimedOut):
+            return f"no connection within {CONNECT_TIMEOUT:g} s"
+        if isinstance(error, DNSLookupError):
+            return "host name not found"
+        if isinstance(error, NoRouteError):
+            return "no route to host"
+        return "network unreachable" if getattr(error, "osError", None) == ENETUNREACH else "no connection"
+
+    def lost(self, wire: "_SenderConnection", reason: Failure) -> None:
         """The connection is gone."""
         if self._wire is wire:
             self._wire = self._connector = None
-            self._fail("connection lost")
+            closed = isinstance(reason.value, ConnectionDone)
+            self._fail("connection closed before the answer" if closed else "connection reset")
 
     def received(self, wire: "_SenderConnection", event: FrameEvent) -> None:
         """A frame came from the destination."""
         if self._wire is not wire:
             return
         if event.kind is not Framed.FRAME:
-            self._doubt("answer is no HL7 message")
+            self._doubt(_NO_FRAME.get(event.kind, "answer is no HL7 message"))
             return
         try:
             ack = read_ack(event.body)
@@ -123,7 +137,7 @@ class MllpSender:
             self._doubt("answer is no HL7 acknowledgement")
             return
         if not self._in_flight or ack.control_id != self._control_id:
-            self._doubt("answer for another message")
+            self._doubt(MISMATCH.reason)
             return
         self._in_flight = False
         self._body = b""
@@ -215,14 +229,14 @@ class _SenderConnection(Protocol):
             self._sender.received(self, event)
         self._watch()
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002, N802 - Twisted's name
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802 - Twisted's name
         if self._silence is not None:
             self._silence.cancel()
             self._silence = None
         for event in self._framer.end():
             if event.kind is Framed.FRAME:  # FS, then the peer closed: a whole answer
                 self._sender.received(self, event)
-        self._sender.lost(self)
+        self._sender.lost(self, reason)
 
     def _watch(self) -> None:
         if self._framer.waits_for_silence and self._silence is None:

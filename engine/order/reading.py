@@ -7,7 +7,20 @@ from engine.hl7.groups import OrderGroup
 from engine.hl7.message import Segment
 from engine.hl7.printable import printable
 
-__all__ = ["accession", "control", "exam_time", "filler", "instant", "modality", "order_number", "placer"]
+__all__ = [
+    "accession",
+    "control",
+    "exam_time",
+    "filler",
+    "instant",
+    "is_stat",
+    "modality",
+    "order_number",
+    "placer",
+]
+
+
+_STAT = frozenset({"S", "STAT"})
 
 
 def order_number(group: OrderGroup) -> str:
@@ -49,6 +62,17 @@ def exam_time(group: OrderGroup, zone: str) -> int:
         if time:
             return time
     return 0
+
+
+def is_stat(group: OrderGroup) -> bool:
+    """Whether the order is to be done at once: S (tables 0485, 0027) or the word STAT in TQ1-9, ORC-7.6, OBR-27.6 or OBR-5.
+
+    A (ASAP), P (preoperative), C (callback) and T (timing critical) are not STAT: where everything is urgent nothing is.
+    """
+    order, detail = control(group), group.detail
+    timings = [segment for segment in group.others if segment.name == "TQ1"]
+    places = [*((timing, 9, 1) for timing in timings), (order, 7, 6), (detail, 27, 6), (detail, 5, 1)]
+    return any(_said(*place).upper() in _STAT for place in places)
 
 
 @lru_cache(maxsize=4096)

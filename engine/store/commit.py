@@ -20,6 +20,7 @@ from engine.store.tables import (
     deferred,
     facts,
     identity,
+    order_lanes,
     orders,
     snapshots,
     store_commands,
@@ -50,6 +51,7 @@ _IDENTITY = Inserts(identity, ("entry", "run", "ordinal", "event", "a", "b", "re
 _ORDERS = Inserts(orders, Order._fields, replace("number"))
 _KNOWN_ORDERS = Lookups(lambda values: select(orders.c.number).where(orders.c.number.in_(values)), attached=False)
 _COVERAGE = Inserts(coverage, ("kind", "authority", "first", "last"), _widen)
+_ORDER_LANES = Inserts(order_lanes, ("destination", "number", "lane"), replace("number", "destination"))
 _TOTALS = Inserts(totals, ("name", "value"), _add_up)
 _SWITCHES = Inserts(switches, ("name", "value"), replace("name"))
 _COMMANDS = Inserts(store_commands, ("id",), ignore)
@@ -89,6 +91,7 @@ class CommitWriter:
         self._outcomes.keys(batch.keys)
         self._outcomes.synopses(batch.synopses)
         self._outbox.queue(batch.outgoing)
+        _ORDER_LANES.run(self._connection, sorted(batch.order_lanes))
         self._jobs(batch.deferred, batch.deferred_done)
         _SWITCHES.run(self._connection, list(batch.switches.items()))
         _COMMANDS.run(self._connection, [(command,) for command in batch.commands])

@@ -13,6 +13,7 @@ from engine.channel.ports import (
     Lane,
     Parked,
     Received,
+    Skip,
 )
 from engine.errors import ConfigError, StoreRefused
 from engine.store.rules import DUPLICATE_KNOWN, refuse_unstorable
@@ -31,13 +32,14 @@ class MemoryJournal:
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._parked: dict[tuple[str, int, int], Parked] = {}
         self._attempts: list[Attempt] = []  # id 1 is index 0
+        self._skips: set[Skip] = set()
         self._commands: set[str] = set()
 
     @contextmanager
     def transaction(self) -> Iterator[JournalTransaction]:
         """Keep everything that is done inside, or, when it ends by an exception, nothing."""
         entries, attempts = len(self._entries), len(self._attempts)
-        kept = dict(self._lanes), dict(self._parked), set(self._commands)
+        kept = dict(self._lanes), dict(self._parked), set(self._commands), set(self._skips)
         self._identities.clear()
         try:
             yield JournalTransaction(self, self)
@@ -46,7 +48,7 @@ class MemoryJournal:
                 self._same[identity].pop()
             del self._entries[entries:]
             del self._attempts[attempts:]
-            self._lanes, self._parked, self._commands = kept
+            self._lanes, self._parked, self._commands, self._skips = kept
             raise
 
     # Log
@@ -128,11 +130,31 @@ class MemoryJournal:
         if lane.done < self.lane(lane.destination, lane.lane).done:
             raise StoreRefused(f"lane {lane.destination}/{lane.lane}: done would move back")
         self._lanes[lane.destination, lane.lane] = lane
+        if self._skips:
+            self._skips = {skip for skip in self._skips if skip[:2] != lane[:2] or skip.seq > lane.done}
 
     def unpark(self, destination: str, key: str) -> None:
+        self._mark(destination, key, released=True)
+
+    def unpark_row(self, destination: str, lane: int, seq: int) -> None:
+        row = self._parked.get((destination, lane, seq))
+        if row is not None:
+            self._parked[row[:3]] = row._replace(released=True)
+
+    def repark(self, destination: str, key: str) -> None:
+        self._mark(destination, key, released=False)
+
+    def _mark(self, destination: str, key: str, *, released: bool) -> None:
         for place, row in self._parked.items():
             if row.destination == destination and row.key == key:
-                self._parked[place] = row._replace(released=True)
+                self._parked[place] = row._replace(released=released)
+
+    def skip(self, attempt: Attempt, lane: Lane) -> None:
+        self.set_lane(lane)
+        self._note(attempt)
+        self._parked.pop(attempt[:3], None)
+        if attempt.seq > lane.done:
+            self._skips.add(Skip(*attempt[:3]))
 
     def parked_decided(self, attempt: Attempt) -> None:
         self._note(attempt)
@@ -161,6 +183,9 @@ class MemoryJournal:
     def parked(self, destination: str | None = None) -> list[Parked]:
         rows = (self._parked[place] for place in sorted(self._parked))
         return [row for row in rows if destination is None or row.destination == destination]
+
+    def skips(self) -> list[Skip]:
+        return sorted(self._skips)
 
     def attempts(self, destination: str, lane: int, seqs: Collection[int]) -> list[Attempt]:
         """Attempts of these rows, in order of (seq, time of recording)."""

@@ -41,6 +41,7 @@ class MemoryStore:
         self._coverage: dict[tuple[str, str], Span] = {}
         self._switches: dict[str, str] = {}
         self._commands: set[str] = set()
+        self._order_lanes: dict[tuple[str, str], int] = {}
 
     # writer
 
@@ -60,6 +61,7 @@ class MemoryStore:
             self._keys.setdefault(key.value, {})[key.kind, key.entry] = None
         for outgoing in batch.outgoing:
             self._queue(outgoing)
+        self._order_lanes.update(((row.destination, row.number), row.lane) for row in batch.order_lanes)
         self._keep_jobs(batch)
         self._switches.update(batch.switches)
         self._commands.update(batch.commands)
@@ -90,7 +92,7 @@ class MemoryStore:
         self._tails[o.destination, o.lane] = seq
         self._outbox.setdefault((o.destination, o.lane), {})[seq] = Queued(
             *(o.destination, o.lane, seq, o.key, o.body, o.control_id, o.entry, o.channel, o.run),
-            *(o.order, o.supersedes, o.configuration, o.created),
+            *(o.order, o.supersedes, o.configuration, o.created, o.hold),
         )
 
     def _keep_jobs(self, batch: Commit) -> None:
@@ -158,6 +160,10 @@ class MemoryStore:
         lanes = (self._outbox[place] for place in sorted(self._outbox))
         return [rows[seq] for rows in lanes for seq in sorted(rows) if rows[seq].entry in wanted]
 
+    def order_lanes(self, numbers: Collection[str]) -> dict[tuple[str, str], int]:
+        wanted = set(numbers)
+        return {place: lane for place, lane in self._order_lanes.items() if place[1] in wanted}
+
     def outcomes(self, entries: Collection[int]) -> list[OutcomeRow]:
         wanted = set(entries)
         return [row for place, row in sorted(self._outcomes.items()) if place[0] in wanted]
@@ -206,6 +212,7 @@ def _rows(batch: Commit) -> Iterator[Iterable[object]]:
     """Every row of a commit as values, for the look at what cannot be stored."""
     for part in (batch.cursors, batch.facts, batch.identity, batch.orders, batch.outcomes, batch.keys, batch.outgoing):
         yield from part
+    yield from batch.order_lanes
     yield from batch.deferred
     yield from batch.notes
     yield from batch.snapshots

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, bindparam, delete, select
 from engine.channel.ports import Outgoing, Queued
 from engine.store.bodies import Packer
 from engine.store.sql import Inserts, Lookups, Row, fetch, limited, replace, run, text_of
-from engine.store.tables import SEQ_BITS, outbox, outbox_tail
+from engine.store.tables import SEQ_BITS, order_lanes, outbox, outbox_tail
 from engine.store.words import WordReader, WordWriter
 
 _COLUMNS = (
@@ -97,6 +97,8 @@ class OutboxReader:
         self._rows = Lookups(
             lambda values: select(*_READ).where(outbox.c.place.in_(values)).order_by(outbox.c.place), attached=attached
         )
+        where = select(order_lanes.c.destination, order_lanes.c.number, order_lanes.c.lane)
+        self._order_lanes = Lookups(lambda values: where.where(order_lanes.c.number.in_(values)), attached=attached)
         self._caused = Lookups(lambda values: select(*_READ).where(outbox.c.entry.in_(values)), attached=attached)
 
     def outbox(self, destination: str, lane: int, after: int, limit: int) -> list[Queued]:
@@ -126,6 +128,10 @@ class OutboxReader:
     def queued_for(self, entries: Collection[int]) -> list[Queued]:
         """Deliveries that these entries caused, by destination, lane and number."""
         return sorted(self._queued(row) for row in self._caused.rows(self._connection, sorted(set(entries))))
+
+    def order_lanes(self, numbers: Collection[str]) -> dict[tuple[str, str], int]:
+        rows = self._order_lanes.rows(self._connection, sorted(set(numbers)))
+        return {(destination, number): lane for destination, number, lane in rows}
 
     def _number(self, place: tuple[str, int]) -> int | None:
         if place not in self._numbers:

@@ -96,6 +96,10 @@ class SqlStoreReader:
         with self._reading():
             return self._outbox.queued_for(entries)
 
+    def order_lanes(self, numbers: Collection[str]) -> dict[tuple[str, str], int]:
+        with self._reading():
+            return self._outbox.order_lanes(numbers)
+
     def outcomes(self, entries: Collection[int]) -> list[OutcomeRow]:
         with self._reading():
             return self._outcomes.outcomes(entries)

@@ -116,6 +116,9 @@ parked = _table(
     *_columns(BIG, "at", "released"),
 )
 
+# rows that a person skipped before their lane came to them
+skips = _table(journal, "skips", _key("lane", BIG), _key("seq", BIG))
+
 # --- store.db
 
 store_words = _words(store)
@@ -197,6 +200,8 @@ outbox = _table(
     rowid=True,
 )
 Index("outbox_entry", outbox.c.entry)
+
+order_lanes = _table(store, "order_lanes", _key("number", Text), _key("destination", Text), *_columns(BIG, "lane"))
 
 synopses = _table(
     store,

@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from engine.channel.ports import Attempt, Decision, Lane, LaneState, Parked
+from engine.channel.ports import Attempt, Decision, Lane, LaneState, Parked, Skip
 from engine.errors import StoreRefused
 from engine.store.sql import Inserts, Row, fetch, ignore, limited, many, replace, run, text_of
-from engine.store.tables import attempts, journal_commands, lanes, parked
+from engine.store.tables import attempts, journal_commands, lanes, parked, skips
 from engine.store.words import WordReader, WordWriter
 
 _LANE = ("destination", "lane", "done", "epoch", "state", "reason", "tries", "next_try", "since")
@@ -16,6 +16,7 @@ _LANE_COLUMNS = tuple(lanes.c[name] for name in _LANE)
 _LANES = Inserts(lanes, ("id", *_LANE), replace("id"))
 _ATTEMPTS = Inserts(attempts, ("lane", "seq", "at", "decision", "answer"))
 _PARK = Inserts(parked, ("lane", "seq", "key", "at", "released"), replace("lane", "seq"))
+_SKIPS = Inserts(skips, ("lane", "seq"), ignore)
 _COMMANDS = Inserts(journal_commands, ("id",), ignore)
 _KNOWN_LANES = text_of(select(lanes.c.id, *_LANE_COLUMNS))
 _UNPARK = text_of(
@@ -26,6 +27,13 @@ _UNPARK = text_of(
         parked.c.lane.in_(select(lanes.c.id).where(lanes.c.destination == bindparam("destination"))),
     )
 )
+_UNPARK_ROW = text_of(
+    update(parked)
+    .values(released=bindparam("yes"))
+    .where(parked.c.lane == bindparam("at"), parked.c.seq == bindparam("row"))
+)
+_PASSED = text_of(delete(skips).where(skips.c.lane == bindparam("at"), skips.c.seq <= bindparam("done")))
+_SKIPPED = text_of(select(skips.c.lane).distinct())
 _TAKE = text_of(delete(parked).where(parked.c.lane == bindparam("at"), parked.c.seq == bindparam("row")))
 
 
@@ -39,6 +47,7 @@ class WireWriterSql:
         self._done: dict[tuple[str, int], int] = {}
         self._attempts: list[tuple[Any, ...]] = []
         self._lanes: dict[tuple[str, int], Lane] = {}
+        self._skipped: set[int] = set()  # lanes with rows skipped ahead
         self.rolled_back()
 
     def rolled_back(self) -> None:
@@ -50,6 +59,7 @@ class WireWriterSql:
             lane = lane_of(tuple(row))
             self._ids[lane[:2]] = number
             self._done[lane[:2]] = lane.done
+        self._skipped = {number for (number,) in fetch(self._connection, _SKIPPED)}
 
     def record(self, attempt: Attempt, lane: Lane) -> None:
         self.set_lane(lane)
@@ -68,6 +78,22 @@ class WireWriterSql:
         self.flush()
         run(self._connection, _UNPARK, (1, key, destination))
 
+    def unpark_row(self, destination: str, lane: int, seq: int) -> None:
+        run(self._connection, _UNPARK_ROW, (1, self._id((destination, lane)), seq))
+
+    def repark(self, destination: str, key: str) -> None:
+        self.flush()
+        run(self._connection, _UNPARK, (0, key, destination))
+
+    def skip(self, attempt: Attempt, lane: Lane) -> None:
+        self.set_lane(lane)
+        self._note(attempt)
+        number = self._id(attempt[:2])
+        run(self._connection, _TAKE, (number, attempt.seq))
+        if attempt.seq > lane.done:
+            _SKIPS.run(self._connection, [(number, attempt.seq)])
+            self._skipped.add(number)
+
     def parked_decided(self, attempt: Attempt) -> None:
         self._note(attempt)
         if attempt.decision is Decision.PARKED:
@@ -84,9 +110,18 @@ class WireWriterSql:
             rows = [(self._id(place), *lane[:4], int(lane.state), *lane[5:]) for place, lane in self._lanes.items()]
             self._lanes.clear()
             _LANES.run(self._connection, rows)
+            for number, _, _, done, *_ in rows if self._skipped else ():
+                if number in self._skipped:
+                    self._pass(number, done)
         if self._attempts:
             _ATTEMPTS.run(self._connection, self._attempts)
             self._attempts.clear()
+
+    def _pass(self, number: int, done: int) -> None:
+        """The lane is beyond rows that were skipped ahead of it."""
+        run(self._connection, _PASSED, (number, done))
+        if (number,) not in fetch(self._connection, _SKIPPED):
+            self._skipped.discard(number)
 
     def _note(self, attempt: Attempt) -> None:
         number = self._id(attempt[:2])
@@ -122,6 +157,12 @@ class WireReaderSql:
         )
         self._parked = text_of(rows, attached=attached)
         self._parked_for = text_of(rows.where(lanes.c.destination == bindparam("destination")), attached=attached)
+        ahead = (
+            select(lanes.c.destination, lanes.c.lane, skips.c.seq)
+            .join(lanes, lanes.c.id == skips.c.lane)
+            .order_by(lanes.c.destination, lanes.c.lane, skips.c.seq)
+        )
+        self._skips = text_of(ahead, attached=attached)
         self._attempt = select(
             *(attempts.c.id, lanes.c.destination, lanes.c.lane, attempts.c.seq, attempts.c.at, attempts.c.decision),
             attempts.c.answer,
@@ -142,6 +183,9 @@ class WireReaderSql:
         else:
             rows = fetch(self._connection, self._parked_for, (destination,))
         return [Parked(*row)._replace(released=bool(row[5])) for row in rows]
+
+    def skips(self) -> list[Skip]:
+        return [Skip(*row) for row in fetch(self._connection, self._skips)]
 
     def attempts(self, destination: str, lane: int, seqs: Collection[int]) -> list[Attempt]:
         """Attempts of these rows, in order of (seq, time of recording)."""

@@ -82,6 +82,12 @@ class Files:
     def outbox(self, _destination, _lane, after, limit):
         return self.rows[after : after + limit]
 
+    def outbox_tails(self):
+        return {}
+
+    def switches(self):
+        return {}
+
     def close(self):
         """Nothing to close."""
 
@@ -186,7 +192,7 @@ def test_stopping_does_not_wait_for_ever(rig, tmp_path):
     (tmp_path / "store.db").touch()
     found = rig(destinations=(DestinationPlan("pacs", Target("pacs", 104)),))
     found.files.rows = [Queued("pacs", 0, 1, "", b"MSH|", "B1", 1, "orders", 1, "", 0, "", 1)]
-    found.exchange._wake_reader()
+    found.exchange.delivering._wake()
     found.reactor.turn()
     assert found.exchange.status()["lanes"][0]["connected"] is False
     drained = found.exchange.drain()

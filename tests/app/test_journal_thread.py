@@ -205,7 +205,7 @@ def test_a_journal_that_is_taken_is_waited_for(outside, monkeypatch):
 
     thread = JournalThread(taken, outside)
     thread.start()
-    assert thread.opened.result(SOON) == ([], [])
+    assert thread.opened.result(SOON) == ([], [], [])
     assert thread.stop(SOON)
     monkeypatch.setattr(journal_thread, "OPENING", 0.0)
     answers.extend([Retryable("journal.db is being written")] * 2)

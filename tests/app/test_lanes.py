@@ -5,7 +5,8 @@ from twisted.internet.task import Clock
 
 from engine.app.events import DeliveryRefused, DeliveryWaits, LaneChanged
 from engine.app.lanes import ASIDE, LOW, LanePorts, LaneRunner
-from engine.channel.ports import Decision, Lane, LaneState, Queued
+from engine.app.parking import Parking
+from engine.channel.ports import Decision, Lane, LaneState, Parked, Queued
 from engine.hl7.acknowledge import Ack
 from engine.mllp.answer import NoAnswer
 
@@ -28,7 +29,7 @@ class Rig:
         self.fetches = 0
         self.events = []
         self.closed = False
-        self.parked = set(parked)
+        self.parked = Parking([Parked("pacs", 0, n, key, NOW, released=False) for n, key in enumerate(parked)])
         ports = LanePorts(self._submit, self._fetch, self._wall, self.clock, self.events.append)
         self.runner = LaneRunner(lane or Lane("pacs", 0), self.parked, on_reject, ports)
         self.runner.attach(self)
@@ -78,6 +79,7 @@ def test_a_failure_waits_and_the_same_message_goes_again():
     assert rig.sent == ["B1"]
     rig.clock.advance(0.01)
     rig.answer("AR", "207")
+    assert rig.closed
     rig.clock.advance(2)
     rig.answer("AA")
     assert rig.sent == ["B1", "B1", "B1", "B2"]
@@ -109,7 +111,7 @@ def test_a_rejected_message_parks_its_patient_only():
     assert rig.sent == ["B1", "B4"]
     rig.answer("AA")
     assert [a.seq for a in rig.submitted[3].attempts] == [5]
-    assert rig.events == [DeliveryRefused("pacs", 0, 1, 1, "B1", "AE 204", "PARKED")]
+    assert rig.events == [DeliveryRefused("pacs", 0, 1, 1, "B1", "AE 204 (unknown key identifier)", "PARKED")]
 
 
 def test_parked_keys_survive_a_restart_and_hold_for_all_lanes():
@@ -125,7 +127,7 @@ def test_a_rejected_message_without_a_patient_parks_nobody():
     rig = Rig()
     rig.runner.offer([row(1), row(2)])
     rig.answer("AE")
-    assert (rig.sent, rig.parked) == (["B1", "B2"], set())
+    assert (rig.sent, "" in rig.parked) == (["B1", "B2"], False)
 
 
 def test_setting_aside_is_bounded():
@@ -143,7 +145,7 @@ def test_hold_stops_the_lane():
     rig.answer("AE", "204")
     rig.clock.advance(1000)
     assert (rig.sent, rig.runner.lane.state, rig.runner.lane.done) == (["B1"], LaneState.HELD, 0)
-    assert rig.events == [LaneChanged("pacs", 0, "HELD", "AE 204")]
+    assert rig.events == [LaneChanged("pacs", 0, "HELD", "AE 204 (unknown key identifier)")]
     assert rig.runner.status()["reason"] == "AE 204"
 
 
@@ -205,3 +207,18 @@ def test_committed_without_a_decision_is_a_mistake():
     """The journal thread reports each decision once."""
     with pytest.raises(RuntimeError):
         Rig().runner.committed()
+
+
+def test_an_answer_to_nothing_is_a_mistake():
+    """The sender reports each message once."""
+    with pytest.raises(RuntimeError):
+        Rig().runner.result(NoAnswer("x"))
+
+
+def test_answers_for_another_message_are_counted():
+    """Row 63: `status` shows how many."""
+    rig = Rig()
+    rig.runner.offer([row(1)])
+    rig.runner.result(NoAnswer("answer for another message"))
+    rig.runner.committed()
+    assert rig.runner.status()["mismatched"] == 1

@@ -21,7 +21,9 @@ class Desk:
         self.answer = answer or Appended(7, duplicate=False, answer="")
         self.acts = []
         self.events = []
-        exchange = SimpleNamespace(thread=SimpleNamespace(put=self._put), status=lambda: {"commits": 3})
+        exchange = SimpleNamespace(
+            thread=SimpleNamespace(put=self._put), status=lambda: {"commits": 3}, lane_command=None
+        )
         self.commands = NetworkCommands(exchange, self.events.append, lambda: NOW)
 
     def _put(self, act):
@@ -71,6 +73,6 @@ def test_a_journal_that_cannot_commit_now_is_told():
 def test_an_unknown_verb_is_refused():
     """It is not repeated in the log."""
     desk = Desk()
-    with pytest.raises(Rejected, match="append, status"):
+    with pytest.raises(Rejected, match="append, lane, status"):
         desk("DOE^JANE")
     assert "DOE" not in repr(desk.events)

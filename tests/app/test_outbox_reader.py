@@ -31,6 +31,12 @@ class Store:
             raise trouble
         return self.rows[after : after + limit]
 
+    def switches(self):
+        return {}
+
+    def outbox_tails(self):
+        return {}
+
     def close(self):
         self.closed += 1
 
@@ -53,10 +59,13 @@ class Rig:
         self.runner = Runner(Lane("pacs", 0, done=done))
         self.hints = HintReceiver(tmp_path / "run" / "network.hint")
         self.hint = HintSender(tmp_path / "run" / "network.hint")
-        self.reader = OutboxReader(
-            self.path, lambda _path: store, self.offers.put, self.errors.put, lambda: self.turns.put(1)
-        )
+        self.reader = OutboxReader(self.path, lambda _path: store, self, self.errors.put, lambda: self.turns.put(1))
         self.reader.start(self.hints, [self.runner])
+
+    destinations = ("pacs",)
+
+    def offer(self, found):
+        self.offers.put(found)
 
     def offered(self):
         ((_, rows),) = self.offers.get(timeout=SOON)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.channel.deliver import FIRST_RETRY, LAST_RETRY, Decided, decide, deliver, set_aside
+from engine.channel.deliver import FIRST_RETRY, LAST_RETRY, Decided, decide, decide_released, deliver, set_aside
 from engine.channel.ports import Attempt, Decision, Lane, LaneState, Queued
 from engine.hl7.acknowledge import Ack
 from engine.mllp.answer import NoAnswer
@@ -119,3 +119,52 @@ def test_reprs_show_no_key():
     """Attempts are told by their place."""
     attempt, _ = set_aside(LANE, row(), NOW)
     assert "HOSP" not in repr(Decided((attempt,), LANE))
+
+
+STOPPED = LANE._replace(state=LaneState.STOPPED, reason="held by anna", since=5)
+
+
+@pytest.mark.parametrize("policy", ["park", "hold", "retry", "skip"])
+@pytest.mark.parametrize("result", [ack("AA"), ack("AE"), NoAnswer("connection reset")])
+def test_a_lane_that_a_person_stopped_stays_so(result, policy):
+    """What was on its way is decided; state, reason and since stay."""
+    for decided in (decide, decide_released):
+        _, lane = decided(STOPPED, row(), result, policy, NOW)
+        assert (lane.state, lane.reason, lane.since, lane.next_try) == (LaneState.STOPPED, "held by anna", 5, 0)
+
+
+@pytest.mark.parametrize(
+    ("result", "policy", "decision"),
+    [
+        (ack("AA"), "park", Decision.SENT),
+        (ack("AE"), "park", Decision.PARKED),
+        (ack("AE"), "hold", Decision.PARKED),
+        (ack("AE"), "skip", Decision.FAILED),
+        (ack("AE"), "retry", Decision.RETRY),
+        (NoAnswer("connection reset"), "park", Decision.RETRY),
+    ],
+)
+def test_a_released_row_never_moves_its_lane(result, policy, decision):
+    """`done` is beyond it already."""
+    attempt, lane = decide_released(LANE._replace(tries=2), row(3), result, policy, NOW)
+    assert (attempt.decision, lane.done, lane.tries) == (decision, 6, 3 if decision is Decision.RETRY else 0)
+
+
+def test_one_commit_holds_all_that_a_command_does():
+    """Several lanes, what is released, skipped and taken back, and the id of the command."""
+    journal = MemoryJournal()
+    first, lane = decide(Lane("pacs", 0), row(1), ack("AE"), "park", NOW)
+    second, lane = decide(lane, row(2, ""), ack("AE"), "park", NOW)
+    with journal.transaction() as tx:
+        deliver(tx, [Decided((first, second), lane)])
+    skipped = Attempt("pacs", 1, 4, NOW, Decision.SKIPPED, "skipped by anna: x")
+    also = Decided((), Lane("pacs", 1), skipped=(skipped,))
+    with journal.transaction() as tx:
+        deliver(tx, [Decided((), lane, unpark=("HOSP|MR|1",), unpark_rows=((0, 2),), command="c1", also=(also,))])
+    assert [parked.released for parked in journal.parked()] == [True, True]
+    assert journal.skips() == [("pacs", 1, 4)]
+    assert journal.command_done("c1")
+    again = Attempt("pacs", 0, 2, NOW, Decision.SENT, "AA", "")
+    with journal.transaction() as tx:
+        deliver(tx, [Decided((), lane, aside=(again,), repark=("HOSP|MR|1",))])
+    assert [(parked.seq, parked.released) for parked in journal.parked()] == [(1, False)]

@@ -16,7 +16,7 @@ from engine.channel.outcome import Status
 from engine.channel.ports import Attempt, Commit, Cursor, Decision, Lane, LaneState
 from engine.channel.site import Site
 from engine.cli.console import ago, columns, moment, printable
-from engine.cli.health import LATELY, LONG_RETRY, SECOND, Health, look, needs
+from engine.cli.health import LATELY, LONG_RETRY, SECOND, Health, _removed, look, needs
 from engine.cli.logs import Level, Wanted, pretty, shown_line
 from engine.cli.site import Readers
 from engine.cli.status import lines
@@ -81,7 +81,7 @@ def test_a_lane_that_does_not_move_needs_somebody(readers: Readers, state: LaneS
     """Held by a rejection or stopped by a person."""
     lane(readers, state=state, reason="AE 207", since=NOW - 10 * SECOND)
     (need,) = needs(health(readers))
-    assert need == f"lane pacs/0 is {state.name} since 10 s: AE 207; 0 messages wait"
+    assert need == f"lane pacs/0 is {state.name} since 10 s: AE 207 (application internal error); 0 messages wait"
 
 
 def test_a_lane_that_tries_for_long_needs_somebody(readers: Readers) -> None:
@@ -285,3 +285,16 @@ def test_columns_are_as_wide_as_they_must_be() -> None:
 def test_text_on_a_terminal_is_printable() -> None:
     """Escape sequences are shown."""
     assert printable("a\x1b[1m") == "a\\x1B[1m"
+
+
+def test_messages_for_a_destination_that_is_gone_need_somebody(readers: Readers, another_order) -> None:
+    """Taken out of config.yaml with messages waiting: named until it is put back."""
+    another_order("ACC2")
+    found = health(readers)
+    removed = dict(_removed(found, ("other",)))
+    assert removed == {"pacs": 1}
+    assert _removed(found, ("pacs",)) == {}
+    (need,) = needs(found._replace(removed=removed))
+    assert (
+        need == "destination pacs is not in config.yaml any more, and 1 messages wait for it; put it back to send them"
+    )

@@ -6,6 +6,7 @@ from engine.channel.ports import (
     Commit,
     Cursor,
     Deferred,
+    OrderLane,
     OutcomeNote,
     OutcomeRow,
     Outgoing,
@@ -409,3 +410,13 @@ def test_rows_that_hold_content_do_not_show_it():
     shown = repr([*content, Deferred(0, 1, "adt", "validate", b"MSH|x", "utf-8", "{}"), synopsis().shown[0]])
     for secret in ("HOSP", "MSH", "egfr", "eGFR", "24", "ABDOMEN", "ACC1"):
         assert secret not in shown
+
+
+def test_the_lanes_of_orders_are_kept(stores):
+    """Under each number, for each destination; the last one said counts."""
+    rows = [OrderLane("pacs", "placer P1", 0), OrderLane("pacs", "filler F1", 1000), OrderLane("ris", "placer P1", 2)]
+    stores.store.commit(Commit(cursors=at(1), order_lanes=rows))
+    stores.store.commit(Commit(cursors=at(2), order_lanes=[OrderLane("pacs", "placer P1", 3)]))
+    for store in (stores.reader, stores.reopen()):
+        assert store.order_lanes(["placer P1", "x"]) == {("pacs", "placer P1"): 3, ("ris", "placer P1"): 2}
+        assert store.order_lanes([]) == {}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.channel.ports import Attempt, Decision, Lane, LaneState, Parked
+from engine.channel.ports import Attempt, Decision, Lane, LaneState, Parked, Skip
 from engine.errors import StoreRefused
 
 
@@ -149,3 +149,41 @@ def test_rows_that_hold_content_do_not_show_it(received):
     shown = repr([received(1), attempt(1, key="HOSP|MR|4711"), Parked("pacs", 0, 3, "HOSP|MR|4711", 1, released=False)])
     assert "4711" not in shown
     assert "PID" not in shown
+
+
+def test_one_row_is_released_and_a_key_is_taken_back(journals):
+    """A row without a patient alone; a key's release is undone when one of its rows was refused again."""
+    with journals.journal.transaction() as tx:
+        for seq, key in ((1, ""), (2, ""), (3, "A"), (4, "A"), (5, "B")):
+            tx.wire.record(attempt(seq, Decision.PARKED, key=key), Lane("pacs", 0, done=seq))
+        tx.wire.unpark_row("pacs", 0, 2)
+        tx.wire.unpark_row("pacs", 0, 99)
+        tx.wire.unpark("pacs", "A")
+        tx.wire.unpark("pacs", "B")
+    with journals.journal.transaction() as tx:
+        tx.wire.parked_decided(attempt(3, Decision.PARKED, key="A"))
+        tx.wire.repark("pacs", "A")
+    assert [(row.seq, row.released) for row in journals.reader.parked()] == [
+        *((1, False), (2, True), (3, False), (4, False), (5, True))
+    ]
+
+
+def test_skipped_rows_are_remembered_until_the_lane_has_passed_them(journals):
+    """Ahead of the lane: a mark until `done` is there. Parked or at the head: none. Each leaves its attempt."""
+    with journals.journal.transaction() as tx:
+        tx.wire.record(attempt(1, Decision.PARKED, key="A"), Lane("pacs", 0, done=1))
+    with journals.journal.transaction() as tx:
+        tx.wire.skip(attempt(1, Decision.SKIPPED, key="A"), Lane("pacs", 0, done=1))
+        tx.wire.skip(attempt(2, Decision.SKIPPED), Lane("pacs", 0, done=2))
+        tx.wire.skip(attempt(5, Decision.SKIPPED), Lane("pacs", 0, done=2))
+        tx.wire.skip(attempt(7, Decision.SKIPPED), Lane("pacs", 0, done=2))
+        tx.wire.skip(attempt(3, Decision.SKIPPED, lane=1), Lane("pacs", 1))
+    assert journals.reader.parked() == []
+    assert journals.reader.skips() == [Skip("pacs", 0, 5), Skip("pacs", 0, 7), Skip("pacs", 1, 3)]
+    assert [a.decision for a in journals.reader.attempts("pacs", 0, [1])] == [Decision.PARKED, Decision.SKIPPED]
+    with journals.failing() as tx:
+        tx.wire.skip(attempt(6, Decision.SKIPPED), Lane("pacs", 0, done=2))
+    for done, left in ((4, [5, 7]), (5, [7]), (8, [])):
+        with journals.journal.transaction() as tx:
+            tx.wire.set_lane(Lane("pacs", 0, done=done))
+        assert [skip.seq for skip in journals.reopen().skips() if skip.lane == 0] == left

@@ -1,7 +1,17 @@
 """The sender: one message in flight, its answer matched by MSA-2, the connection closed when in doubt."""
 
+from errno import ENETUNREACH
+
 import pytest
-from twisted.internet.error import ConnectError, ConnectionDone, ConnectionRefusedError, TimeoutError  # noqa: A004
+from twisted.internet.error import (
+    ConnectError,
+    ConnectionDone,
+    ConnectionLost,
+    ConnectionRefusedError,  # noqa: A004
+    DNSLookupError,
+    NoRouteError,
+    TimeoutError,  # noqa: A004
+)
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
@@ -81,8 +91,8 @@ def test_a_rejection_is_an_answer(lane):
         (frame(b"MSH|^~\\&|PACS||BST||20260819||ADT^A01|1|P|2.5\r"), "answer is no HL7 acknowledgement"),
         (frame(b"hello"), "answer is no HL7 acknowledgement"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n<html>", "answer is no HL7 message"),
-        (frame(b""), "answer is no HL7 message"),
-        (b"\x0bMSH|" + b"x" * 70_000, "answer is no HL7 message"),
+        (frame(b""), "answer is empty"),
+        (b"\x0bMSH|" + b"x" * 70_000, "answer longer than 64 KB"),
     ],
 )
 def test_a_doubtful_answer_closes_the_connection(lane, answer, reason):
@@ -141,7 +151,10 @@ def test_an_idle_sender_leaves_no_timer(lane):
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (ConnectionRefusedError(), "connection refused"),
+        (ConnectionRefusedError(), "connection refused by pacs:2580"),
+        (NoRouteError(), "no route to host"),
+        (DNSLookupError(), "host name not found"),
+        (ConnectError(ENETUNREACH), "network unreachable"),
         (TimeoutError(), "no connection within 10 s"),
         (ConnectError(), "no connection"),
     ],
@@ -172,7 +185,7 @@ def test_a_lost_connection_is_told_when_a_message_waits(lane):
     lane.sender.send(b"MSH|1", "B1")
     protocol, _ = lane.accept()
     protocol.connectionLost(Failure(ConnectionDone()))
-    assert (lane.results, lane.sender.connected) == ([NoAnswer("connection lost")], False)
+    assert (lane.results, lane.sender.connected) == ([NoAnswer("connection closed before the answer")], False)
     lane.sender.send(b"MSH|1", "B1")
     protocol, _ = lane.accept()
     protocol.dataReceived(frame(ack("B1")))
@@ -213,13 +226,21 @@ def test_the_end_of_a_connection_that_was_given_up_is_no_news(lane):
     assert lane.sender.in_flight
 
 
+def test_a_reset_is_told_as_such(lane):
+    """The network or the receiver's end broke the connection: other words than for a clean close."""
+    lane.sender.send(b"MSH|1", "B1")
+    protocol, _ = lane.accept()
+    protocol.connectionLost(Failure(ConnectionLost()))
+    assert lane.results == [NoAnswer("connection reset")]
+
+
 def test_half_an_answer_is_none(lane):
     """The peer closed inside of its answer: lost, and never taken for one."""
     lane.sender.send(b"MSH|1", "B1")
     protocol, _ = lane.accept()
     protocol.dataReceived(frame(ack("B1"))[:-8])
     protocol.connectionLost()
-    assert [r.reason for r in lane.results] == ["connection lost"]
+    assert [r.reason for r in lane.results] == ["connection closed before the answer"]
 
 
 def test_closing_what_never_connected(lane):

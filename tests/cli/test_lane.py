@@ -1,0 +1,204 @@
+"""`backstory lane`: lanes and parked rows as the files say, and the commands that go to the engine."""
+
+import json
+from contextlib import contextmanager
+
+import pytest
+
+from engine.app.control import ControlServer
+from engine.channel.lane_layout import Layout
+from engine.channel.ports import Attempt, Commit, Decision, Lane, LaneState
+from engine.cli.waiting import Waits, lane_rows, parked_rows, places_of
+from engine.errors import Rejected
+from tests.cli.conftest import START
+
+KEY = "HOSP|MR|12345"
+
+
+@pytest.fixture
+def opened(monkeypatch, readers):
+    """The command reads these files."""
+
+    @contextmanager
+    def open_readers(_site):
+        yield readers
+
+    monkeypatch.setattr("engine.cli.lane.open_readers", open_readers)
+    monkeypatch.setattr("engine.cli.messages.open_readers", open_readers)
+    return readers
+
+
+@pytest.fixture
+def engine(site_folder):
+    """A supervisor that answers as the test wants; `asked` is what it was asked."""
+
+    class Engine:
+        asked: list[tuple[str, dict[str, object]]] = []  # noqa: RUF012 - one engine for each test
+        answer: dict[str, object] = {}  # noqa: RUF012 - as above
+        error = ""
+
+        def __call__(self, command):
+            self.asked.append((command.verb, dict(command.args)))
+            if self.error:
+                raise Rejected(self.error)
+            return self.answer
+
+    found = Engine()
+    found.asked, found.answer = [], {}
+    (site_folder / "data" / "run").mkdir()
+    server = ControlServer(site_folder / "data" / "run" / "supervisor.sock", found)
+    server.start()
+    yield found
+    server.close()
+
+
+def park(readers, *seqs, done, answer="AE 204"):
+    with readers.journal.transaction() as tx:
+        for seq in seqs:
+            words = answer if seq == seqs[0] else "behind a parked message"
+            tx.wire.record(
+                Attempt("pacs", 0, seq, START + seq, Decision.PARKED, words, KEY), Lane("pacs", 0, done=done)
+            )
+
+
+def test_lanes_are_listed_with_reasons(opened, another_order, backstory):
+    """State, what waits, the next try and what the reason means."""
+    another_order("ACC2")
+    lane = Lane("pacs", 0, done=1, tries=3, next_try=START + 9, since=START, reason="connection refused by pacs:104")
+    with opened.journal.transaction() as tx:
+        tx.wire.set_lane(lane)
+    status, out, _ = backstory("lane")
+    assert status == 0
+    assert "pacs/0" in out
+    assert "retrying" in out
+    assert "connection refused by pacs:104: nobody listens there" in out
+    (row,) = json.loads(backstory("lane", "--json")[1])
+    assert (row["state"], row["waiting"], row["parked"], row["next_try"]) == ("retrying", 1, 0, START + 9)
+    listed = backstory("messages", "--status", "QUEUED")[1]
+    assert "pacs QUEUED (next in its lane: connection refused by pacs:104, next try at " in listed
+
+
+def test_nothing_was_ever_queued(opened, backstory, monkeypatch):
+    """A site without deliveries."""
+    monkeypatch.setattr("engine.cli.lane.lane_rows", lambda _readers: [])
+    assert backstory("lane")[:2] == (0, "nothing was ever queued for a destination\n")
+    assert backstory("lane", "parked")[:2] == (0, "nothing is parked\n")
+
+
+def test_parked_rows_are_listed_by_patient(opened, another_order, backstory):
+    """The first with its answer, the others behind its entry; released ones say so; also as JSON and in `messages`."""
+    for accession in ("ACC2", "ACC3"):
+        another_order(accession)
+    park(opened, 2, 3, done=3)
+    first, second = parked_rows(opened, "pacs")
+    assert (first.patient, first.number, first.why) == (KEY, 2, "AE 204")
+    assert second.why == f"behind entry {first.entry}"
+    assert KEY not in repr(first)
+    out = backstory("lane", "parked", "pacs")[1]
+    assert "AE 204 (unknown key identifier)" in out
+    words = json.loads(backstory("lane", "parked", "--json")[1])
+    assert [row["released"] for row in words] == [False, False]
+    listed = backstory("messages", "--status", "PARKED")[1]
+    assert "pacs PARKED (refused with AE 204 (unknown key identifier))" in listed
+    assert f"pacs PARKED (behind entry {first.entry})" in listed
+    with opened.journal.transaction() as tx:
+        tx.wire.unpark("pacs", KEY)
+    assert "released, goes next" in backstory("messages", "show", first.entry)[1]
+    shown = json.loads(backstory("messages", "show", first.entry, "--json")[1])
+    assert (shown["deliveries"][0]["status"], shown["deliveries"][0]["waits"]) == ("PARKED", "released, goes next")
+    found = json.loads(backstory("messages", "--status", "PARKED", "--json")[1])
+    assert [one["deliveries"][0]["number"] for one in found["messages"]] == [3, 2]
+    assert places_of(opened, "pacs", first.entry) == [(0, 2)]
+
+
+def test_what_a_delivery_waits_for(opened, another_order):
+    """Its place, and whether the lane is held, fenced or open."""
+    for accession in ("ACC2", "ACC3"):
+        another_order(accession)
+    row = opened.store.outbox("pacs", 0, 2, 1)[0]
+    assert Waits(opened).told(row, "QUEUED") == "number 2 in its lane"
+    fence = Layout("2", ({1: 5, 0: 1},)).dumped()
+    opened.store.commit(Commit(cursors=(), switches={"lanes pacs": fence}))
+    assert "which waits for pacs/1: queued before the number of lanes" in Waits(opened).told(row, "QUEUED")
+    (listed,) = [one for one in lane_rows(opened) if one.lane.lane == 0]
+    assert "pacs/1" in listed.cells()[-1]
+    with opened.journal.transaction() as tx:
+        tx.wire.set_lane(Lane("pacs", 0, done=1, state=LaneState.STOPPED, reason="held by anna", since=START))
+    assert "number 2 in its lane, which is stopped since 2026-" in Waits(opened).told(row, "QUEUED")
+    assert Waits(opened).told(row, "PARKED") == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "asked", "answer"),
+    [
+        (
+            ("hold", "pacs", "--because", "x"),
+            {"act": "hold", "destination": "pacs", "lane": None, "because": "x"},
+            "pacs is held; messages queue up, none is lost (backstory lane release)",
+        ),
+        (
+            ("release", "pacs", "--lane", "2"),
+            {"act": "release", "destination": "pacs", "lane": 2, "parked": False},
+            "lane pacs/2 goes on",
+        ),
+        (
+            ("release", "pacs", "--all-parked"),
+            {"act": "release", "destination": "pacs", "lane": None, "parked": True},
+            "pacs: 3 parked messages of 2 patients go now, in order",
+        ),
+        (
+            ("release", "pacs", "--key", KEY),
+            {"act": "release", "destination": "pacs", "lane": None, "parked": False, "keys": [KEY]},
+            "pacs: 3 parked messages of 2 patients go now, in order",
+        ),
+        (
+            ("skip", "pacs", "17", "--because", "x"),
+            {"act": "skip", "destination": "pacs", "rows": [[0, 17]], "because": "x"},
+            "pacs: message skipped",
+        ),
+        (("retry-now", "pacs"), {"act": "retry", "destination": "pacs", "lane": None}, "pacs is tried now"),
+    ],
+)
+def test_commands_go_to_the_engine(engine, site_folder, backstory, words, asked, answer):  # noqa: PLR0917 - a table
+    """And are answered in a sentence."""
+    engine.answer = {"patients": 2, "rows": 3}
+    status, out, err = backstory("lane", *words, "--site", site_folder)
+    assert (status, out, err) == (0, answer + "\n", "")
+    assert engine.asked == [("lane", asked)]
+
+
+def test_an_entry_is_looked_up(engine, opened, another_order, site_folder, backstory):
+    """Its undecided deliveries to that destination; one that was sent has none."""
+    another_order("ACC2")
+    entry = opened.store.outbox("pacs", 0, 1, 1)[0].entry
+    engine.answer = {"patients": 1, "rows": 1}
+    assert backstory("lane", "release", "pacs", "--entry", entry, "--site", site_folder)[0] == 0
+    assert engine.asked[0][1]["rows"] == [[0, 2]]
+    status, _, err = backstory("lane", "skip", "pacs", "--entry", 7, "--because", "x", "--site", site_folder)
+    assert (status, err) == (1, "backstory: entry 7 has no delivery to pacs that could still change\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("release", "pacs", "--all-parked", "--lane", "1"), "release: one of --lane, --entry, --key and --all-parked"),
+        (("skip", "pacs", "--because", "x"), "skip: name the message by NUMBER or by --entry"),
+        (("skip", "pacs", "3"), "skip: say why, with --because TEXT; it is kept with the message"),
+    ],
+)
+def test_what_is_not_clear_is_refused(site_folder, backstory, words, error):
+    """Before anything is asked of the engine."""
+    assert backstory("lane", *words, "--site", site_folder)[::2] == (1, f"backstory: {error}\n")
+
+
+def test_without_an_engine_it_says_how_to_start_one(site_folder, backstory):
+    """Lanes are changed in the running engine."""
+    status, _, err = backstory("lane", "hold", "pacs", "--site", site_folder)
+    assert status == 1
+    assert "start that first (backstory run)" in err
+
+
+def test_a_refusal_is_the_engines_sentence(engine, site_folder, backstory):
+    """In words."""
+    engine.error = "pacs is not held: it is open"
+    assert backstory("lane", "release", "pacs", "--site", site_folder)[::2] == (1, f"backstory: {engine.error}\n")
