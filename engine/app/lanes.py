@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from engine.app.events import DeliveryRefused, DeliveryWaits, Event, LaneChanged, control_id
-from engine.channel.deliver import LAST_RETRY, Decided, OnReject, decide, set_aside
+from engine.channel.deliver import LAST_RETRY, Decided, OnReject, decide, held, set_aside
 from engine.channel.ports import Attempt, Decision, Lane, LaneState, Queued
 from engine.hl7.acknowledge import Ack
 from engine.mllp.answer import NoAnswer
@@ -134,6 +134,9 @@ class LaneRunner:
         row = self._rows[0]
         if row.key and row.key in self._parked:
             self._set_aside()
+        elif lane := held(self.lane, row, self._ports.wall()):
+            self._ports.emit(LaneChanged(row.destination, row.lane, lane.state.name, lane.reason))
+            self._submit(Decided((), lane))
         else:
             self._sender.send(row.body, row.control_id)
 

@@ -77,7 +77,8 @@ def plan_of(folder: Path) -> NetworkPlan:
 
 def _listener(name: str, row: "ListenerConfig", wanted: set[bytes]) -> ListenerPlan:
     processing_ids = frozenset(word.encode() for word in row.processing_ids)
-    rules = ListenerRules(name, processing_ids, row.identity.charset, frozenset(wanted))
+    override = row.identity.charset_override or ""
+    rules = ListenerRules(name, processing_ids, row.identity.charset, frozenset(wanted), override=override)
     limits = ConnectionRules(row.max_bytes, row.idle, row.frame_time)
     return ListenerPlan(row.host, row.port, rules, limits, row.log_control_id)
 

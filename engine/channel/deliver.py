@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from engine.channel.ports import Attempt, Decision, JournalTransaction, Lane, LaneState, Queued
+from engine.channel.ports import RELEASED, Attempt, Decision, JournalTransaction, Lane, LaneState, Queued
 from engine.hl7.acknowledge import Ack
 from engine.mllp.answer import NoAnswer
 
@@ -42,9 +42,22 @@ def set_aside(lane: Lane, row: Queued, now: int) -> tuple[Attempt, Lane]:
     return _attempt(row, now, Decision.PARKED, "behind a parked message"), _passed(lane, row)
 
 
+def held(lane: Lane, row: Queued, now: int) -> Lane | None:
+    """The lane HELD before a row that a person must look at; None where the row may go.
+
+    It may where it asks for nobody, was sent before (a try again), or the lane was released for it: OPEN with the reason
+    RELEASED, which lasts until the row is decided or tried.
+    """
+    if not row.hold or lane.tries or lane.reason == RELEASED:
+        return None
+    return lane._replace(state=LaneState.HELD, reason=row.hold, next_try=0, since=now)
+
+
 def deliver(tx: JournalTransaction, decided: Sequence[Decided]) -> None:
-    """Write attempts and lanes; only after the transaction has ended may these lanes send again."""
+    """Write attempts and lanes (a lane alone where nothing was attempted); only after the transaction has ended may these lanes send again."""
     for attempts, lane in decided:
+        if not attempts:
+            tx.wire.set_lane(lane)
         for attempt in attempts:
             at_this_row = lane if attempt is attempts[-1] else lane._replace(done=attempt.seq)
             tx.wire.record(attempt, at_this_row)

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from engine.channel.rows import (
     CATCHING_UP,
     LIVE,
+    RELEASED,
     STOPPED,
     Appended,
     Attempt,
@@ -40,6 +41,7 @@ from engine.steps.draft import Synopsis
 __all__ = [
     "CATCHING_UP",
     "LIVE",
+    "RELEASED",
     "STOPPED",
     "Appended",
     "Attempt",

@@ -130,6 +130,9 @@ class Parked(NamedTuple):
         return f"Parked({self.destination}/{self.lane} {self.seq}, released={self.released})"
 
 
+RELEASED = "released by a person"
+"""The reason of an OPEN lane whose first row may be sent although it says `hold`."""
+
 LIVE = "live"  # the cursor of all channels that run, and the state of a channel that runs with it
 STOPPED, CATCHING_UP = "stopped", "catching_up"
 
@@ -177,6 +180,7 @@ class Outgoing(NamedTuple):
     supersedes: int = 0  # seq of an older refresh; 0 until the orders' life is built
     configuration: str = ""
     created: int = 0
+    hold: str = ""  # why a person must look before it is sent; "" = nobody needs to
 
     def __repr__(self) -> str:
         return f"Outgoing({self.destination}/{self.lane}, entry {self.entry}, {self.channel}, {len(self.body)} bytes)"
@@ -198,6 +202,7 @@ class Queued(NamedTuple):
     supersedes: int
     configuration: str
     created: int
+    hold: str = ""  # as in Outgoing
 
     def __repr__(self) -> str:
         return f"Queued({self.destination}/{self.lane} {self.seq}, entry {self.entry}, {len(self.body)} bytes)"

@@ -4,8 +4,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from engine.channel.declared import Found, judge_charset
 from engine.channel.limits import Limits, exceeded, located
-from engine.hl7.charset import codec_of, decodable
 from engine.hl7.known import known_type
 from engine.hl7.msh import Msh
 
@@ -13,7 +13,6 @@ MAX_CONTROL_ID = 199  # bytes of MSH-10 (HL7 2.7)
 VERSIONS = frozenset(b"2.1 2.2 2.3 2.3.1 2.4 2.5 2.5.1 2.6 2.7 2.7.1 2.8 2.8.1 2.8.2 2.9 2.9.1".split())
 _USUAL = 32  # bytes of MSH-9 of which the verdict is remembered
 _DTM = re.compile(rb"\d{4}(?:\d\d(?:\d\d(?:\d\d(?:\d\d(?:\d\d(?:\.\d{1,4})?)?)?)?)?)?(?:[+-]\d{4})?")
-_ESCAPED = re.compile("[\udc80-\udcff]")  # bytes that are no UTF-8, as Python hands them through
 
 
 class ListenerRules(NamedTuple):
@@ -24,6 +23,7 @@ class ListenerRules(NamedTuple):
     charset: str = "utf-8"  # where MSH-18 is empty and the bytes are no UTF-8
     accepted: frozenset[bytes] = frozenset()  # MSH-9 as `ZRD^Z01` or `ZRD` that some channel accepts
     limits: Limits = Limits()
+    override: str = ""  # the set of its messages, whatever MSH-18 says
 
 
 class Verdict(NamedTuple):
@@ -36,8 +36,11 @@ class Verdict(NamedTuple):
     flags: tuple[str, ...] = ()
 
 
-def verdict(raw: bytes, msh: Msh, rules: ListenerRules, vt_at: int = -1) -> Verdict:
-    """Judge framing, limits, MSH-9, 10, 11, 12, 18 and decodability, in this order, and nothing else (C8)."""
+def verdict(raw: bytes, msh: Msh, rules: ListenerRules, vt_at: int = -1, known: Found | None = None) -> Verdict:
+    """Judge framing, limits, MSH-9, 10, 11, 12, 18 and decodability, in this order, and nothing else (C8).
+
+    `known` is what has been found about MSH-18 and decodability where the message had to be read as a whole.
+    """
     if exceeded(raw, msh, rules.limits):
         return Verdict("AR", "104")
     if len(msh.control_id) > MAX_CONTROL_ID:
@@ -45,12 +48,18 @@ def verdict(raw: bytes, msh: Msh, rules: ListenerRules, vt_at: int = -1) -> Verd
     if vt_at >= 0:
         return Verdict("AE", "102", located(raw, vt_at, msh.separator))
     header = _header(msh, rules.accepted)
+    if header.code == "AA" and msh.processing not in rules.processing_ids:
+        header = _processing(msh, rules.processing_ids, header)
     if header.code != "AA":
         return header
-    ids = rules.processing_ids
-    if msh.processing not in ids and (_first(msh.processing, msh) or b"P") not in ids:
-        return Verdict("AR", "202", "MSH^1^11")
-    return _charset(raw, msh, rules.charset, header.flags)
+    found = known or judge_charset(raw, msh, rules.charset, rules.override)
+    if found.code != "AA":
+        return Verdict(found.code, found.error, found.location)
+    return Verdict("AA", charset=found.charset, flags=header.flags + found.flags + _oddities(raw, msh))
+
+
+def _processing(msh: Msh, ids: frozenset[bytes], header: Verdict) -> Verdict:
+    return header if (_first(msh.processing, msh) or b"P") in ids else Verdict("AR", "202", "MSH^1^11")
 
 
 def _first(value: bytes, msh: Msh) -> bytes:
@@ -96,28 +105,6 @@ def _unknown(code: bytes, event: bytes) -> str:
     if known_type(name, trigger):
         return ""
     return "201" if known_type(name, "") else "200"
-
-
-def _charset(raw: bytes, msh: Msh, default: str, flags: tuple[str, ...]) -> Verdict:
-    declared = msh.charset.partition(msh.encoding[1:2])[0] if len(msh.encoding) > 1 else msh.charset
-    if declared:
-        codec = codec_of(declared)
-        if codec is None:
-            return Verdict("AR", "103", "MSH^1^18")
-        if not decodable(raw, codec):
-            return Verdict("AE", "102", "MSH^1^18")
-        return Verdict("AA", charset=codec, flags=flags + _oddities(raw, msh))
-    if raw.isascii() or decodable(raw, "utf-8"):
-        return Verdict("AA", charset="utf-8", flags=flags + _oddities(raw, msh))
-    if default != "utf-8" and decodable(raw, default):
-        return Verdict("AA", charset=default, flags=(*flags, "charset_assumed", *_oddities(raw, msh)))
-    return Verdict("AE", "102", _undecodable(raw, msh))
-
-
-def _undecodable(raw: bytes, msh: Msh) -> str:
-    """Where the first byte stands that is no UTF-8."""
-    text, *_ = _ESCAPED.split(raw.decode("utf-8", "surrogateescape"), maxsplit=1)
-    return located(raw, len(text.encode("utf-8")), msh.separator)
 
 
 def _oddities(raw: bytes, msh: Msh) -> tuple[str, ...]:

@@ -12,9 +12,8 @@ from engine.cli.console import moment, printable
 from engine.cli.deliveries import Delivery, deliveries
 from engine.cli.site import Readers
 from engine.errors import ConfigError, Unreadable
-from engine.hl7.message import Message
-from engine.hl7.msh import scan_msh
 from engine.hl7.printable import printable as as_key
+from engine.hl7.received import message_of
 
 _WINDOW = 100  # entries looked at together
 _LOOKED_AT = 20_000  # entries looked at for one page
@@ -134,7 +133,7 @@ def _with_key(readers: Readers, value: str, kinds: tuple[str, ...]) -> set[int]:
 
 def _keys_of(entry: Entry) -> list[SearchKey]:
     try:
-        return search_keys(Message.parse(entry.body, entry.charset or "latin-1"), entry.position)
+        return search_keys(message_of(entry.body, entry.charset), entry.position)
     except Unreadable:
         return []
 
@@ -189,9 +188,8 @@ def _row(entry: Entry, outcomes: list[OutcomeRow], sent: list[Delivery]) -> list
 def named(entry: Entry) -> tuple[str, str]:
     """MSH-9 and MSH-10 of an entry, fit for a terminal; of what cannot be read, `unreadable`."""
     try:
-        msh = scan_msh(entry.body)
+        header = message_of(entry.body, entry.charset).segments[0]
+        kind, control_id = header.get(9) or "", header.get(10) or ""
     except Unreadable:
         return "unreadable", "-"
-    charset = entry.charset or "latin-1"
-    kind = msh.type.decode(charset, "replace")[:15]
-    return printable(kind) or "-", printable(msh.control_id.decode(charset, "replace"))[:50] or "-"
+    return printable(kind[:15]) or "-", printable(control_id)[:50] or "-"

@@ -31,7 +31,7 @@ class FileKind(NamedTuple):
 JOURNAL = FileKind(
     tables.JOURNAL, tables.journal, tables.journal_revision, 0x42534A31, 1, "journal_0001", 1_024
 )  # "BSJ1"
-STORE = FileKind(tables.STORE, tables.store, tables.store_revision, 0x42535331, 1, "store_0001", 4_096)  # "BSS1"
+STORE = FileKind(tables.STORE, tables.store, tables.store_revision, 0x42535331, 2, "store_0002", 4_096)  # "BSS1"
 
 
 class FileLock:

@@ -90,7 +90,7 @@ class MemoryStore:
         self._tails[o.destination, o.lane] = seq
         self._outbox.setdefault((o.destination, o.lane), {})[seq] = Queued(
             *(o.destination, o.lane, seq, o.key, o.body, o.control_id, o.entry, o.channel, o.run),
-            *(o.order, o.supersedes, o.configuration, o.created),
+            *(o.order, o.supersedes, o.configuration, o.created, o.hold),
         )
 
     def _keep_jobs(self, batch: Commit) -> None:
