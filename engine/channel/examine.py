@@ -10,7 +10,7 @@ from engine.channel.declared import Found, overridden
 from engine.channel.limits import located
 from engine.channel.verdict import ListenerRules, Verdict, verdict
 from engine.errors import Unreadable
-from engine.hl7.charset import charset_of, decodable, possible, settled, splittable
+from engine.hl7.charset import charset_of, decodable, possible, sets_of, settled, splittable
 from engine.hl7.charset_names import WIDER
 from engine.hl7.msh import Msh, scan_msh
 from engine.hl7.received import before, opened, written_back
@@ -42,6 +42,9 @@ def _judged(raw: bytes, rules: ListenerRules, vt_at: int, charset: str) -> tuple
     flags = overridden(body, inside, charset) if rules.override else ()
     if not rules.override and not inside.charset:
         flags = ("charset_assumed",)
+    declared = charset_of(inside.charset, inside.encoding[1:2])
+    if declared and WIDER.get(sets_of(declared)[0]) == charset:
+        flags += ("charset_wider",)
     if len(raw) <= _COMPARED and not written_back(body, raw, charset):
         flags += ("charset_respelled",)
     if vt_at >= 0:
@@ -66,12 +69,17 @@ def _hiding(raw: bytes, msh: Msh, rules: ListenerRules) -> str:
 def _declared(msh18: bytes, repetition: bytes) -> str | None:
     """The declared set where messages in it are read as a whole, "" where not, None where the word is unknown."""
     found = charset_of(msh18, repetition)
-    return found if found is None or not (splittable(found) or not possible(found)) else ""
+    if found is None or not possible(found):
+        return found and ""
+    return found if not splittable(found) or not splittable(WIDER.get(found, found)) else ""
 
 
 def _whole(charset: str, raw: bytes, msh: Msh) -> str:
     found = settled(charset, raw, msh.encoding[2:3])
-    return "" if splittable(found) else found
+    if not splittable(found):
+        return found
+    wider = WIDER.get(found, found)
+    return "" if splittable(wider) or decodable(raw, found) else wider
 
 
 def _default(raw: bytes, msh: Msh, charset: str) -> str:

@@ -127,9 +127,16 @@ def encode(text: str, charset: str) -> bytes:
     """Text as bytes of any set. Raises UnicodeEncodeError where the set lacks a character or would not give it back."""
     shifted = charset.startswith(_ISO2022)
     raw = iso2022.encode(text, sets_of(charset)) if shifted else iso2022.bytes_of(text, charset)
-    if _one_way(charset) and decode(raw, charset) != text:
+    if _one_way(charset) and not _reads_back(raw, charset, text):
         raise UnicodeEncodeError(charset, text, 0, len(text), "it would not read back")
     return raw
+
+
+def _reads_back(raw: bytes, charset: str, text: str) -> bool:
+    try:
+        return decode(raw, charset) == text
+    except UnicodeDecodeError:
+        return False
 
 
 @lru_cache(maxsize=64)

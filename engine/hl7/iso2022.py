@@ -75,7 +75,7 @@ def decode(raw: bytes, start: str, field: bytes = b"|", escape: bytes = b"\\", *
     a shift: the bytes are the beginning of a message.
     """
     shift, pairs, kana, reset = _patterns(escape, field)
-    left, right, at = "ascii", start, 0
+    left, right, at, last = "ascii", start, 0, 0
     found: list[str] = []
     while at < len(raw):
         if left == "ascii":
@@ -94,9 +94,9 @@ def decode(raw: bytes, start: str, field: bytes = b"|", escape: bytes = b"\\", *
             if match is None:
                 raise UnicodeDecodeError("iso2022", raw, at, at + 1, "a shift is left open")
             left, right = _after(match, left, right, raw)
-            at = match.end()
+            at, last = match.end(), match.start()
     if whole and left != "ascii":
-        raise UnicodeDecodeError("iso2022", raw, max(len(raw) - 1, 0), len(raw), "a shift is left open")
+        raise UnicodeDecodeError("iso2022", raw, last, len(raw), "a shift is left open")
     return "".join(found)
 
 
@@ -150,7 +150,7 @@ def _decoded(raw: bytes, at: int, end: int, name: str) -> str:
 def _shifted_text(raw: bytes, at: int, end: int, name: str) -> str:
     piece = raw[at:end].translate(_HIGH)
     if name == "jisx0212":
-        piece = re.sub(rb"[\xa1-\xfe]{2}", rb"\x8f\g<0>", piece)
+        piece = re.sub(rb"[\xa1-\xfe]{2}", b"\x8f\\g<0>", piece)
     try:
         return text_in(piece, _PYTHON.get(name, name))
     except UnicodeDecodeError as bad:

@@ -44,7 +44,7 @@ def transcoded(message: Message, charset: str, unencodable: str = "transliterate
     there = _declared(message, charset)
     if same(message.charset, charset):
         return Transcoded(there.raw)
-    text = there.raw.decode(there.charset)
+    text = there.raw[there.start :].decode(there.charset)  # without a byte order mark
     if not names_high_bytes(text, there.delimiters):
         try:
             return Transcoded(encode(text, charset))
@@ -59,26 +59,31 @@ def answer_in(body: bytes, charset: str) -> bytes:
 
 
 def added_beyond(before: Message, after: Message, charset: str) -> bool:
-    """Whether `after` says a word that `before` does not, with a character that the set lacks (D1)."""
-    if after.raw.isascii():
-        return False
-    lacking = _lacking(after, charset)
-    if not lacking:
+    """Whether `after` says a word or a sign that `before` does not, with a character that the set lacks (D1).
+
+    A word may have been cut at its end, as where the order's own text is kept in part.
+    """
+    words, signs = _lacking(after, charset)
+    if not words and not signs:
         return False
     text = before.raw.decode(before.charset)
-    strange = lacking - set(_WORDS.findall(text)) if not before.raw.isascii() else lacking
-    return len(strange) > _LOOKED_FOR or any(word not in text for word in strange)
+    own = set(_WORDS.findall(text))
+    strange = words - own
+    if len(strange) > _LOOKED_FOR or any(sign not in text for sign in signs):
+        return True
+    return not all(any(word.startswith(one) for word in own) for one in strange)
 
 
-def _lacking(message: Message, charset: str) -> set[str]:
-    """Words, and single signs, with a character that the set lacks."""
+def _lacking(message: Message, charset: str) -> tuple[set[str], set[str]]:
+    """Words with a character that the set lacks, and such characters that are in no word."""
     text = message.raw.decode(message.charset)
     try:
         encode(text, charset)
     except UnicodeEncodeError:
-        signs = {char for char in set(text) if not fits(char, charset)}
-        return {word for word in set(_WORDS.findall(text)) if not signs.isdisjoint(word)} | signs
-    return set()
+        found = {char for char in set(text) if not fits(char, charset)}
+        words = {word for word in set(_WORDS.findall(text)) if not found.isdisjoint(word)}
+        return words, {char for char in found if not _WORDS.match(char)}
+    return set(), set()
 
 
 def _declared(message: Message, charset: str) -> Message:

@@ -913,14 +913,12 @@ def test_what_the_destinations_charset_lacks_by_policy(unencodable: str, flags: 
 def test_enrichment_is_left_out_for_what_it_adds_only(own: str, added: str, enrichment: str) -> None:
     """A letter that the PACS lacks in the sender's name costs no enrichment; one in what we add does (D1)."""
     bench = Bench(MemoryJournal(), MemoryStore(), with_destination(charset="iso8859_1"))
-    unit = "mL/min/1.73m2" + added
-    bench.receive(
-        ("lab", ORU24.replace(b"mL/min/1.73m2", unit.encode())), ("ris", ORM.replace(b"JANE", f"JANE{own}".encode()))
-    )
-    done = bench.process()
-    assert done.done[1].row.enrichment == enrichment
+    agent = b"Iodinated contrast media"
+    feed = ADT.replace(agent, agent + f" {added}".encode())
+    bench.receive(("adt", feed), ("lab", ORU24), ("ris", ORM.replace(b"JANE", f"JANE{own}".encode())))
+    row = bench.process().done[2].row
+    assert (row.enrichment, row.flags) == (enrichment, "transliterated PID-5" if own else "")
     assert (b"!eGFR 24" in bench.sent()[0]) == (enrichment == "done")
-    assert done.done[1].row.flags == ("transliterated PID-5" if own else "")
 
 
 @pytest.mark.parametrize(
