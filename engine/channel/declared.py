@@ -65,8 +65,14 @@ def _as_declared(raw: bytes, msh: Msh, declared: str) -> Found:
             return Found("AA", charset=wider, flags=("charset_wider",))
         found = _undecodable(raw, msh, declared)
         return found if found.location else IMPOSSIBLE
-    suspect = declared not in {"utf-8", "ascii"} and not raw.isascii() and is_suspect(raw, declared)
-    return Found("AA", charset=declared, flags=("charset_suspect",) if suspect else ())
+    if declared not in {"utf-8", "ascii"} and not raw.isascii() and is_suspect(raw, declared):
+        return Found("AA", charset=declared, flags=("charset_suspect",))
+    return _accepted(declared)
+
+
+@lru_cache(maxsize=64)
+def _accepted(charset: str) -> Found:
+    return Found("AA", charset=charset)
 
 
 def is_suspect(raw: bytes, declared: str) -> bool:

@@ -5,7 +5,7 @@ from twisted.internet.task import Clock
 
 from engine.app.events import DeliveryRefused, DeliveryWaits, LaneChanged
 from engine.app.lanes import ASIDE, LOW, LanePorts, LaneRunner
-from engine.channel.ports import Decision, Lane, LaneState, Queued
+from engine.channel.ports import RELEASED, Decision, Lane, LaneState, Queued
 from engine.hl7.acknowledge import Ack
 from engine.mllp.answer import NoAnswer
 
@@ -205,3 +205,20 @@ def test_committed_without_a_decision_is_a_mistake():
     """The journal thread reports each decision once."""
     with pytest.raises(RuntimeError):
         Rig().runner.committed()
+
+
+def test_a_row_with_a_hold_is_not_sent_before_it_is_released():
+    """The lane is HELD in a commit of its own, said aloud; an OPEN lane with the reason RELEASED sends it."""
+    reason = "character set 8859/1 cannot carry a character of PID-5"
+    rows = [row(1), row(2)._replace(hold=reason)]
+    rig = Rig()
+    rig.runner.offer(rows)
+    rig.answer("AA")
+    (decided,) = rig.submitted[1:]
+    assert (decided.attempts, decided.lane.state, decided.lane.reason) == ((), LaneState.HELD, reason)
+    rig.runner.committed()
+    assert rig.sent == ["B1"]
+    assert rig.events[-1] == LaneChanged("pacs", 0, "HELD", reason)
+    again = Rig(rig.runner.lane._replace(state=LaneState.OPEN, reason=RELEASED))
+    again.runner.offer(rows[1:])
+    assert again.sent == ["B2"]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.channel.declared import first_bad
 from engine.channel.examine import SHIFTS
 from engine.channel.ports import Entry, Kind
 from engine.channel.receive import Judged, ListenerRules, judge
@@ -290,3 +291,9 @@ def test_an_entry_that_lies_about_its_set_is_unreadable() -> None:
     raw = message("@", "BIG-5").encode().replace(b"@", b"\xff\xff")
     lying = Entry(1, 0, "adt", "p:1", NOW, raw, "cp950", Kind.MESSAGE, "AA", "", b"")
     assert read_entry(Routes(site), lying).problem == "AA"
+
+
+def test_the_first_byte_that_is_no_text() -> None:
+    """Its offset, -1 where all bytes are text."""
+    assert first_bad(b"a\xe9", "utf-8") == 1
+    assert first_bad(b"a", "utf-8") == -1

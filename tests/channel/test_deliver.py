@@ -2,8 +2,8 @@
 
 import pytest
 
-from engine.channel.deliver import FIRST_RETRY, LAST_RETRY, Decided, decide, deliver, set_aside
-from engine.channel.ports import Attempt, Decision, Lane, LaneState, Queued
+from engine.channel.deliver import FIRST_RETRY, LAST_RETRY, Decided, decide, deliver, held, set_aside
+from engine.channel.ports import RELEASED, Attempt, Decision, Lane, LaneState, Queued
 from engine.hl7.acknowledge import Ack
 from engine.mllp.answer import NoAnswer
 from engine.store.memory import MemoryJournal
@@ -119,3 +119,30 @@ def test_reprs_show_no_key():
     """Attempts are told by their place."""
     attempt, _ = set_aside(LANE, row(), NOW)
     assert "HOSP" not in repr(Decided((attempt,), LANE))
+
+
+REASON = "character set 8859/1 cannot carry a character of PID-5"
+
+
+def test_a_row_that_a_person_must_look_at_holds_its_lane_until_it_is_released():
+    """HELD before it is sent, with the reason; released it goes, and goes again after a failure; the next is held anew."""
+    waits = row()._replace(hold=REASON)
+    lane = held(LANE, waits, NOW)
+    assert lane == LANE._replace(state=LaneState.HELD, reason=REASON, since=NOW)
+    released = lane._replace(state=LaneState.OPEN, reason=RELEASED, since=0)
+    assert held(released, waits, NOW) is None
+    _, waiting = decide(released, waits, NoAnswer("no answer"), "park", NOW)
+    assert held(waiting, waits, NOW) is None
+    _, passed = decide(released, waits, ack("AA"), "park", NOW)
+    assert held(passed, waits._replace(seq=8), NOW) is not None
+    assert held(LANE, row(), NOW) is None
+    assert held(lane, waits, NOW) is not None
+
+
+def test_a_lane_is_written_without_an_attempt():
+    """Holding is a commit of the lane alone."""
+    journal = MemoryJournal()
+    with journal.transaction() as tx:
+        deliver(tx, [Decided((), LANE._replace(state=LaneState.HELD, reason=REASON))])
+    assert journal.lane(LANE.destination, LANE.lane).reason == REASON
+    assert journal.attempts(LANE.destination, LANE.lane, [7]) == []

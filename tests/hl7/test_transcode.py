@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from engine.errors import Unreadable
 from engine.hl7.charset import charset_of, decode, encode
 from engine.hl7.message import Message
-from engine.hl7.received import delivered, message_of
+from engine.hl7.received import delivered, message_of, written_back
 from engine.hl7.transcode import added_beyond, answer_in, transcoded
 from tests.corpus_files import corpus_files, needs_corpus
 from tests.hl7.build import HEADER
@@ -213,3 +213,24 @@ def test_a_byte_order_mark_goes_with_its_set() -> None:
     message = Message.parse(b"\xef\xbb\xbf" + order("é").raw)
     assert transcoded(message, "iso8859_1").raw == transcoded(order("é"), "iso8859_1").raw
     assert transcoded(message, "utf-8").raw.startswith(b"\xef\xbb\xbfMSH")
+
+
+def test_a_message_of_which_only_the_bytes_are_known() -> None:
+    """MSH-18 decides where it fits; else UTF-8, else latin-1, which reads anything."""
+    assert delivered(order("功", "BIG-5").raw.replace("功".encode(), b"\xff\xff")).charset == "latin-1"
+    assert delivered(order("é", "8859/1", "iso8859_1").raw).charset == "iso8859_1"
+    assert delivered(order("é", "UNICODE UTF-16").raw).charset == "utf-8"
+    assert delivered(order("é", "KLINGON").raw).charset == "utf-8"
+    assert delivered(order("功", "BIG-5").raw.replace("功".encode(), b"\xa5\x5c")).get("PID-5") == "功"
+
+
+def test_whether_a_message_would_be_written_back_as_it_came() -> None:
+    """U+2550 has two codes in Windows' BIG-5: one of them is never written."""
+    assert written_back("功".encode(), b"\xa5\x5c", "cp950")
+    assert not written_back(b"\xf9\xf9".decode("cp950").encode(), b"\xf9\xf9", "cp950")
+    assert not written_back("é".encode(), b"", "cp950")
+
+
+def test_the_repr_holds_no_content() -> None:
+    """Sizes only."""
+    assert repr(transcoded(order("山"), "iso8859_1")).endswith("bytes, 1 fields lost characters)")
