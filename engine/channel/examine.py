@@ -25,19 +25,24 @@ def examine(raw: bytes, msh: Msh, rules: ListenerRules, vt_at: int = -1) -> tupl
     charset = _hiding(raw, msh, rules)
     if not charset:
         return msh, verdict(raw, msh, rules, vt_at)
-    if raw.count(b"\x1b") + raw.count(msh.encoding[2:3] + b"C") + raw.count(msh.encoding[2:3] + b"M") > SHIFTS:
+    if charset.startswith("iso2022:") and _shifts(raw, msh.encoding[2:3]) > SHIFTS:
         return msh, Verdict("AR", "104")
-    problem = _bad(raw, msh, charset)
+    body = _read(raw, msh, charset)
     wider = WIDER.get(charset, "")
-    if problem is not None and wider and _bad(raw, msh, wider) is None:
-        charset, problem = wider, None
-    if problem is not None:
-        return msh, verdict(raw, msh, rules, vt_at, problem)
-    return _judged(raw, rules, vt_at, charset)
+    if isinstance(body, Found) and wider:
+        again = _read(raw, msh, wider)
+        body, charset = (body, charset) if isinstance(again, Found) else (again, wider)
+    if isinstance(body, Found):
+        return msh, verdict(raw, msh, rules, vt_at, body)
+    return _judged(raw, body, rules, vt_at, charset)
 
 
-def _judged(raw: bytes, rules: ListenerRules, vt_at: int, charset: str) -> tuple[Msh, Verdict]:
-    body = opened(raw, charset)
+def _shifts(raw: bytes, escape: bytes) -> int:
+    """How many shifts there are at most."""
+    return raw.count(b"\x1b") + raw.count(escape + b"C") + raw.count(escape + b"M")
+
+
+def _judged(raw: bytes, body: bytes, rules: ListenerRules, vt_at: int, charset: str) -> tuple[Msh, Verdict]:
     inside = scan_msh(body)._replace(codec=charset)
     flags = overridden(body, inside, charset) if rules.override else ()
     if not rules.override and not inside.charset:
@@ -106,14 +111,13 @@ def _shifted_header(raw: bytes, msh: Msh) -> str:
     return ""
 
 
-def _bad(raw: bytes, msh: Msh, charset: str) -> Found | None:
-    """Why the bytes are no text of the set; None where they are."""
+def _read(raw: bytes, msh: Msh, charset: str) -> bytes | Found:
+    """The message as UTF-8, or why its bytes are no text of the set."""
     try:
-        opened(raw, charset)
+        return opened(raw, charset)
     except UnicodeDecodeError as bad:
         text = before(raw, charset, bad.start)
         return Found("AE", "102", located(text + raw[bad.start :][:3], len(text), msh.separator))
-    return None
 
 
 def _nth(body: bytes, mark: bytes, number: int) -> int:

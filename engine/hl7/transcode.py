@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from engine.hl7.charset import charset_of, decode, encode, same, word_of
+from engine.hl7.charset import charset_of, decode, encode, same, splittable, word_of
 from engine.hl7.delimiters import Delimiters
 from engine.hl7.escape import escape
 from engine.hl7.hex_escapes import names_high_bytes, respelled
@@ -36,7 +36,7 @@ class Transcoded(NamedTuple):
 def transcoded(message: Message, charset: str, unencodable: str = "transliterate") -> Transcoded:
     """The message in this set (engine.hl7.charset); a character that it lacks is replaced as `unencodable` says.
 
-    ASCII is the same bytes in every set and stays as it came. No character becomes a delimiter: segments, fields and
+    ASCII is the same bytes in every set and stays as it came; so do bytes that are no text of their own set. No character becomes a delimiter: segments, fields and
     their parts stay as many as they were.
     """
     if message.raw.isascii():
@@ -44,7 +44,10 @@ def transcoded(message: Message, charset: str, unencodable: str = "transliterate
     there = _declared(message, charset)
     if same(message.charset, charset):
         return Transcoded(there.raw)
-    text = there.raw[there.start :].decode(there.charset)  # without a byte order mark
+    try:
+        text = there.raw[there.start :].decode(there.charset)  # without a byte order mark
+    except UnicodeDecodeError:
+        return Transcoded(message.raw)
     if not names_high_bytes(text, there.delimiters):
         try:
             return Transcoded(encode(text, charset))
@@ -135,9 +138,12 @@ class _Field:
         self._marks = marks
         self._old = old
         self._new = new
+        self._careful = not splittable(new)  # ASCII may be read as something else behind a shift
         self._replace = replace
 
     def __call__(self, field: str) -> tuple[str, bool, bool]:
+        if field.isascii() and not self._careful and f"{self._marks.escape}X" not in field:
+            return field, False, False
         losing: list[bool] = []
         keeping: list[bool] = []
 

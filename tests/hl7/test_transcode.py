@@ -234,3 +234,9 @@ def test_whether_a_message_would_be_written_back_as_it_came() -> None:
 def test_the_repr_holds_no_content() -> None:
     """Sizes only."""
     assert repr(transcoded(order("山"), "iso8859_1")).endswith("bytes, 1 fields lost characters)")
+
+
+def test_bytes_that_are_no_text_leave_as_they_came() -> None:
+    """Nothing is dropped and nothing guessed; receive lets no such message in."""
+    message = Message.parse(order("@").raw.replace(b"@", b"\xff"))
+    assert transcoded(message, "iso8859_1").raw == message.raw
