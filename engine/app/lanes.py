@@ -227,10 +227,7 @@ class LaneRunner:
             wait = min(wait, LAST_RETRY)  # somebody set the clock back (D19)
             self._timer = self._ports.reactor.callLater(wait / 1_000_000, self._try_again)
             return
-        if self._released is not None:
-            self._send(self._sender, self._released)
-        else:
-            self._begin(self._sender, self._rows[0])
+        self._begin(self._sender, self._rows[0])
 
     def _begin(self, sender: Sender, row: Queued) -> None:
         """The lane's next row: passed over, set aside, held or sent."""

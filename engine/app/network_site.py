@@ -77,7 +77,11 @@ def plan_of(folder: Path) -> NetworkPlan:
 
 def _listener(name: str, row: "ListenerConfig", wanted: set[bytes]) -> ListenerPlan:
     processing_ids = frozenset(word.encode() for word in row.processing_ids)
-    rules = ListenerRules(name, processing_ids, row.identity.charset, frozenset(wanted), strict=row.strict)
+    rules = ListenerRules(
+        *(name, processing_ids, row.identity.charset, frozenset(wanted)),
+        override=row.identity.charset_override or "",
+        strict=row.strict,
+    )
     limits = ConnectionRules(row.max_bytes, row.idle, row.frame_time, strict=row.strict)
     return ListenerPlan(row.host, row.port, rules, limits, row.log_control_id)
 

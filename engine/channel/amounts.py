@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from engine.hl7.charset import codec_of
+from engine.hl7.charset import charset_of, usable
 
 MIB = 1024 * 1024
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -48,11 +48,9 @@ def _amount(value: object, units: dict[str, float] | dict[str, int], wanted: str
 
 
 def _charset(name: str) -> str:
-    codec = codec_of(name.encode("ascii", "replace")) or name
-    try:
-        "".encode(codec)
-    except LookupError:
-        raise ValueError("this is no character set of HL7 table 0211 and no codec of Python") from None
+    codec = (charset_of(name.encode("ascii", "replace")) if name else None) or name
+    if not usable(codec):
+        raise ValueError("this is no character set of HL7 table 0211 and no codec of Python that messages can be in")
     return codec
 
 

@@ -12,7 +12,7 @@ from engine.channel.contexts import Patients, changed
 from engine.channel.control_ids import SENT, may_be_ours
 from engine.channel.lane_choice import LaneChoice
 from engine.channel.outcome import Outcome, Status
-from engine.channel.outgoing import Cause, DestinationRules, fits_all, outgoing
+from engine.channel.outgoing import Cause, outgoing
 from engine.channel.overlay import Overlay
 from engine.channel.ports import (
     LIVE,
@@ -218,12 +218,11 @@ class Batch:
         )
         if foreign and any(isinstance(effect, KeepOrder) for effect in outcome.effects):
             outcome = _refused(outcome)
-        outcome = self._alerted(outcome)
         if route.to and outcome.status is Status.FAILED and not outcome.alerts:
             outcome = outcome._replace(alerts=(NOT_SENT,))
-        self._overlay.take(one.entry, outcome, one.feed.history_from)
         if outcome.message is not None and not one.feed.backfill:
-            self._queue(one, outcome, outcome.message)
+            outcome = self._queue(one, outcome, outcome.message)
+        self._overlay.take(one.entry, outcome, one.feed.history_from)
         self._row(one, outcome)
         self._count(one.entry, route, outcome.status)
 
@@ -231,18 +230,8 @@ class Batch:
         """Whether the message is one that we sent, come back (D13c)."""
         return may_be_ours(control_id) and bool(self._store.find(control_id.decode("ascii"), kind=SENT, limit=1))
 
-    def _alerted(self, outcome: Outcome) -> Outcome:
-        """The outcome, with an alert where a destination cannot take the message and it leaves all the same (D1)."""
-        if outcome.message is None:
-            return outcome
-        problem = fits_all(outcome.message, self._destinations(outcome))
-        return outcome._replace(alerts=(*outcome.alerts, Alert("destination", problem))) if problem else outcome
-
-    def _destinations(self, outcome: Outcome) -> list[DestinationRules]:
-        rules = self._state.routes.site.config.destinations
-        return [rules[name] for name in outcome.destinations]
-
-    def _queue(self, one: ReadEntry, outcome: Outcome, message: Message) -> None:
+    def _queue(self, one: ReadEntry, outcome: Outcome, message: Message) -> Outcome:
+        """The outcome, with what its destinations cannot carry as flags, and an alert where one may not take it (D1)."""
         site = self._state.routes.site
         order = next((effect.order.number for effect in outcome.effects if isinstance(effect, KeepOrder)), "")
         cause = Cause(
@@ -252,10 +241,15 @@ class Batch:
         for name in outcome.destinations:
             rules = site.config.destinations[name]
             lane = self._lanes.lane(name, rules, cause.patient, message)
-            row = outgoing(message, name, rules, cause, lane)
+            row, flags, problem = outgoing(message, name, rules, cause, lane)
             self._overlay.outgoing.append(row)
             if rules.control_id == "own":
                 self._overlay.keys.append(SearchKey(SENT, row.control_id, one.entry.position))
+            if flags:
+                outcome = outcome._replace(flags=outcome.flags + flags)
+            if problem:
+                outcome = outcome._replace(alerts=(*outcome.alerts, Alert("destination", problem)))
+        return outcome
 
     def _row(self, one: ReadEntry, outcome: Outcome) -> None:
         o = outcome

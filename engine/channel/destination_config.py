@@ -17,6 +17,9 @@ class DestinationConfig(Model):
     on_reject: Literal["park", "hold", "retry", "skip"] = Field("park", description="what follows AE, CE or AR")  # D8
     control_id: Literal["own", "keep"] = Field("own", description="MSH-10: one of ours, or as it came")  # D9
     charset: Charset = "utf-8"
+    unencodable: Literal["transliterate", "question", "hold"] = Field(
+        "transliterate", description="what becomes of a character that the charset lacks"
+    )
     profile: str = Field("dcm4chee", description="what the receiver reads; mappings/profiles.yaml")
     ack_timeout: Seconds = Field(30.0, description="silence after which a message is sent again")
     max_bytes: Bytes = Field(16 * MIB, description="of one message")

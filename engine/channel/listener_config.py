@@ -16,6 +16,7 @@ class IdentityConfig(Model):
     strip_zeros: bool = Field(False, description="leave out leading zeros of identifiers")
     zone: Zone = Field("UTC", description="time zone (IANA) of times without an offset")
     charset: Charset = Field("utf-8", description="where MSH-18 is empty and the bytes are no UTF-8")
+    charset_override: Charset | None = Field(None, description="what is really sent, whatever MSH-18 says")
 
 
 class ListenerConfig(Model):

@@ -1,17 +1,17 @@
 """From a transformed message to the row of a destination's lane: charset, length, MSH-10, lane (D1, D7, D9)."""
 
-import codecs
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from engine.channel.control_ids import control_id
 from engine.channel.ports import Outgoing
+from engine.hl7.charset import word_of
 from engine.hl7.message import Message
 from engine.hl7.path import Path
+from engine.hl7.transcode import Transcoded, added_beyond, transcoded
 
 MSH_10 = Path.parse("MSH-10")
-MSH_18 = Path.parse("MSH-18")
+_NAMED = 4  # fields that a flag names; each wording is kept once for ever
 
 
 class DestinationRules(Protocol):
@@ -25,6 +25,8 @@ class DestinationRules(Protocol):
     def control_id(self) -> str: ...  # own | keep
     @property
     def charset(self) -> str: ...
+    @property
+    def unencodable(self) -> str: ...  # transliterate | question | hold
     @property
     def max_bytes(self) -> int: ...
 
@@ -45,57 +47,67 @@ class Cause(NamedTuple):
         return f"Cause({self.channel} entry {self.entry}, run {self.run})"
 
 
-def transcoded(message: Message, charset: str) -> Message | None:
-    """The message in the destination's charset with MSH-18 saying so; None when it cannot be written in it.
+class Leaving(NamedTuple):
+    """The row of the outbox, and what there is to say about it."""
 
-    ASCII is the same bytes in every charset that a message can be split in, and stays as it came.
+    row: Outgoing
+    flags: tuple[str, ...] = ()  # "transliterated PID-5": what the destination's charset could not carry
+    problem: str = ""  # why the destination may not take it
+
+    def __repr__(self) -> str:
+        return f"Leaving({self.row!r}, {self.flags})"
+
+
+def refused(before: Message, after: Message, destinations: Iterable[DestinationRules]) -> str:
+    """Why one of the destinations could not take what a step made of the message, or "" when all can (D1).
+
+    What the sender itself wrote is the destination's `unencodable` to decide; what was added has to fit.
     """
-    raw = message.raw
-    if raw.isascii() or _name(charset) == _name(message.charset):
-        return message
-    try:
-        changed = raw.decode(message.charset).encode(charset)
-    except UnicodeError:
-        return None
-    return Message.parse(changed, charset).with_raw(MSH_18, _word(charset))
-
-
-def fits_all(message: Message, destinations: Iterable[DestinationRules]) -> str:
-    """Why one of the destinations could not take the message, or "" when all can."""
     for rules in destinations:
-        there = transcoded(message, rules.charset)
-        if there is None:
+        if not after.raw.isascii() and added_beyond(before, after, rules.charset):
             return f"the destination's charset {rules.charset} cannot carry it"
-        if rules.max_bytes and len(there.raw) > rules.max_bytes:
-            return f"longer than the destination's max_bytes {rules.max_bytes}"
+        if rules.max_bytes and len(transcoded(after, rules.charset, rules.unencodable).raw) > rules.max_bytes:
+            return _too_long(rules)
     return ""
 
 
-def outgoing(message: Message, destination: str, rules: DestinationRules, cause: Cause, lane: int = 0) -> Outgoing:
-    """The row of the outbox. What cannot be written in the destination's charset leaves in its own, as MSH-18 says."""
-    there = transcoded(message, rules.charset) or message
+def outgoing(message: Message, destination: str, rules: DestinationRules, cause: Cause, lane: int = 0) -> Leaving:
+    """The row of the outbox, in the destination's charset; what that lacks is written as its `unencodable` says."""
     if rules.control_id == "keep":
-        stamp = there.get(MSH_10) or ""
+        stamp = message.get(MSH_10) or ""
     else:
         stamp = control_id(cause.installation, destination, (cause.entry, cause.channel, cause.run))
-        there = there.with_raw(MSH_10, stamp.encode("ascii"))
-    return Outgoing(
+        message = message.with_raw(MSH_10, stamp.encode("ascii"))
+    there = transcoded(message, rules.charset, rules.unencodable)
+    row = Outgoing(
         *(destination, lane, cause.patient, there.raw, stamp, cause.entry, cause.channel, cause.run, cause.order, 0),
-        *(cause.configuration, cause.created),
+        *(cause.configuration, cause.created, _hold(there, rules)),
     )
+    return Leaving(row, _flags(there, rules), _too_long(rules) if 0 < rules.max_bytes < len(there.raw) else "")
 
 
-@lru_cache(maxsize=64)
-def _name(charset: str) -> str:
-    return codecs.lookup(charset).name
+def _hold(there: Transcoded, rules: DestinationRules) -> str:
+    if rules.unencodable != "hold" or not there.lost:
+        return ""
+    word = word_of(rules.charset).decode("ascii")
+    return f"character set {word} cannot carry a character of {_places(there.lost)}"
 
 
-@lru_cache(maxsize=64)
-def _word(charset: str) -> bytes:
-    """MSH-18 for a codec (table 0211)."""
-    name = _name(charset)
-    if name == "utf-8":
-        return b"UNICODE UTF-8"
-    if name.startswith("iso8859-"):
-        return b"8859/" + name.removeprefix("iso8859-").encode("ascii")
-    return name.upper().encode("ascii")
+def _flags(there: Transcoded, rules: DestinationRules) -> tuple[str, ...]:
+    found = []
+    if there.lost:
+        word = "transliterated" if rules.unencodable == "transliterate" else "question_marks"
+        found.append(f"{word} {_places(there.lost)}")
+    if there.kept:
+        found.append(f"hex_escape_kept {_places(there.kept)}")
+    return tuple(found)
+
+
+def _places(paths: tuple[str, ...]) -> str:
+    """The first of the paths, and how many more there are."""
+    more = f" +{len(paths) - _NAMED}" if len(paths) > _NAMED else ""
+    return " ".join(paths[:_NAMED]) + more
+
+
+def _too_long(rules: DestinationRules) -> str:
+    return f"longer than the destination's max_bytes {rules.max_bytes}"

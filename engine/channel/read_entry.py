@@ -8,6 +8,7 @@ from engine.channel.routes import Feed, Route, Routes, Who
 from engine.channel.search_keys import search_keys
 from engine.errors import Unreadable
 from engine.hl7.message import Message
+from engine.hl7.received import message_of
 
 _NOBODY = Who("", ())
 
@@ -38,8 +39,7 @@ def read_entry(routes: Routes, entry: Entry) -> ReadEntry:
         return ReadEntry(entry, routes.feed(entry.listener), act=act)
     feed = routes.feed(entry.listener)
     try:
-        # latin-1 decodes anything: what was quarantined for its charset can still be found
-        message = Message.parse(entry.body, entry.charset or "latin-1")
+        message = message_of(entry.body, entry.charset)
         control_id = message.segments[0].raw_field(10) or b""
         keys = tuple(search_keys(message, entry.position))
         if entry.kind is Kind.QUARANTINED:

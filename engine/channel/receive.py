@@ -1,17 +1,19 @@
 """The first transaction: what came in goes into the journal, and only then is the sender answered (D16)."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
+from engine.channel.examine import examine
 from engine.channel.ports import Appended, JournalTransaction, Kind, Received
-from engine.channel.verdict import ListenerRules, Verdict, strict_verdict, verdict
+from engine.channel.verdict import ListenerRules, Verdict
 from engine.errors import Unreadable
 from engine.hl7.acknowledge import AckError, acknowledge
 from engine.hl7.batch import Batch, is_batch, split_batch
 from engine.hl7.msh import Msh, damage, scan_msh
+from engine.hl7.transcode import answer_in
 from engine.mllp.framing import KEPT_BYTES, Framed, FrameEvent, frame
 
 __all__ = ["Answer", "Judged", "ListenerRules", "judge", "receive"]
@@ -83,13 +85,10 @@ def judge(event: FrameEvent, rules: ListenerRules, peer: str, now: int) -> Judge
         msh = scan_msh(raw)
     except Unreadable:
         return _judged(event, rules.name, peer, (*_unreadable(raw), now))
-    long = event.kind is Framed.TOO_LONG
-    found = Verdict("AR", "104") if long else _verdict(rules)(raw, msh, rules, event.vt_at)
+    if event.kind is Framed.TOO_LONG:
+        return _judged(event, rules.name, peer, (msh, Verdict("AR", "104"), now))
+    msh, found = examine(raw, msh, rules, event.vt_at)
     return _judged(event, rules.name, peer, (msh, found, now))
-
-
-def _verdict(rules: ListenerRules) -> Callable[..., Verdict]:
-    return strict_verdict if rules.strict else verdict
 
 
 def _unreadable(raw: bytes) -> tuple[Msh | None, Verdict]:
@@ -157,7 +156,8 @@ def _frame_answer(answer: str, msh: Msh | None, now: int) -> bytes:
     code, _, rest = answer.partition("|")
     number, _, location = rest.partition("|")
     error = AckError(number, location, TEXTS[number]) if number else None
-    return frame(acknowledge(msh, code, now=_dtm(now // 1_000_000), control_id=str(now), error=error))
+    body = acknowledge(msh, code, now=_dtm(now // 1_000_000), control_id=str(now), error=error)
+    return frame(body if msh is None or not msh.codec else answer_in(body, msh.codec))
 
 
 @lru_cache(maxsize=8)
@@ -177,8 +177,8 @@ def _judge_batch(event: FrameEvent, rules: ListenerRules, peer: str, now: int) -
     batch = split_batch(event.body)
     problem = batch.problem or (rules.strict and not event.body.startswith((b"FHS", b"BHS")))
     bad = Verdict("AE", "102") if event.vt_at >= 0 else Verdict("AE", "100") if problem else None
-    members = [] if bad else [(raw, scan_msh(raw)) for raw in batch.messages]
-    found = [_verdict(rules)(raw, msh, rules) for raw, msh in members]
+    members = [] if bad else [(raw, *examine(raw, scan_msh(raw), rules)) for raw in batch.messages]
+    found = [one for _, _, one in members]
     bad = bad or next((one._replace(code="AE") for one in found if one.code != "AA"), None)
     mirrored = _mirrored(event.body, batch)
     if bad is not None:
@@ -190,7 +190,7 @@ def _judge_batch(event: FrameEvent, rules: ListenerRules, peer: str, now: int) -
             _flags(event.flags, one._replace(flags=("batch", *one.flags)), answer),
             _identity(raw, msh),
         )
-        for (raw, msh), one in zip(members, found, strict=True)
+        for raw, msh, one in members
     )
     return Judged(entries, _frame_answer(answer, mirrored, now), mirrored, now)
 

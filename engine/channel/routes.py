@@ -5,7 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 from engine.channel.model import Channel
-from engine.channel.outgoing import DestinationRules, fits_all
+from engine.channel.outgoing import DestinationRules, refused
 from engine.channel.site import Site
 from engine.hl7.message import Message
 from engine.patient.identity import Identifier, identifiers, linked, pick
@@ -17,7 +17,7 @@ class Route(NamedTuple):
 
     channel: Channel
     name: str
-    acceptable: Callable[[Message], str]  # "" or why a destination could not take the message (D1)
+    acceptable: Callable[[Message, Message], str]  # "" or why a destination could not take what a step made (D1)
     needs_context: bool
     to: bool
 
@@ -92,5 +92,5 @@ def _route(channel: Channel, site: Site) -> Route:
     )
 
 
-def _acceptable(rules: Sequence[DestinationRules], message: Message) -> str:
-    return fits_all(message, rules)
+def _acceptable(rules: Sequence[DestinationRules], before: Message, after: Message) -> str:
+    return refused(before, after, rules)

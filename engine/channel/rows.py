@@ -185,7 +185,7 @@ class Outgoing(NamedTuple):
     supersedes: int = 0  # seq of an older refresh; 0 until the orders' life is built
     configuration: str = ""
     created: int = 0
-    hold: str = ""  # why a person must look before it leaves; "" = it leaves
+    hold: str = ""  # why a person must look before it is sent; "" = nobody needs to
 
     def __repr__(self) -> str:
         return f"Outgoing({self.destination}/{self.lane}, entry {self.entry}, {self.channel}, {len(self.body)} bytes)"
@@ -207,7 +207,7 @@ class Queued(NamedTuple):
     supersedes: int
     configuration: str
     created: int
-    hold: str = ""  # why a person must look before it leaves
+    hold: str = ""  # as in Outgoing
 
     def __repr__(self) -> str:
         return f"Queued({self.destination}/{self.lane} {self.seq}, entry {self.entry}, {len(self.body)} bytes)"

@@ -27,7 +27,7 @@ def run(
     *,
     elapsed: Callable[[], float],
     enrich: bool = True,
-    acceptable: Callable[[Message], str] = lambda _: "",
+    acceptable: Callable[[Message, Message], str] = lambda _before, _after: "",
 ) -> Outcome:
     """The outcome of one message.
 
@@ -39,7 +39,8 @@ def run(
         origin: the entry and its listener's rules.
         elapsed: a monotonic clock in seconds, used for D1's limit only.
         enrich: the site's switch (D25).
-        acceptable: says "" or why the destinations would refuse a message that a best-effort step made (D1).
+        acceptable: says "" or why the destinations would refuse what a best-effort step made of a message (D1); called with
+            both.
     """
     draft = Draft(message, origin, context, enrich)
     for stage in channel.stages:
@@ -64,13 +65,13 @@ def _attempt(
     draft: Draft,
     mappings: Mappings,
     elapsed: Callable[[], float],
-    acceptable: Callable[[Message], str],
+    acceptable: Callable[[Message, Message], str],
 ) -> Draft:
     began = elapsed()
     try:
         after = stage.step.apply(draft, mappings) if stage.holds(draft.message) else draft
         late = elapsed() - began > BEST_EFFORT_LIMIT
-        refused = "" if late or after.message is draft.message else acceptable(after.message)
+        refused = "" if late or after.message is draft.message else acceptable(draft.message, after.message)
     except StepError as problem:
         return _left_out(draft, stage.name, f"{problem.path}: {problem.problem}" if problem.path else problem.problem)
     except BackstoryError as problem:

@@ -5,8 +5,8 @@ from calendar import monthrange
 from functools import lru_cache
 from typing import NamedTuple
 
+from engine.channel.declared import Found, judge_charset
 from engine.channel.limits import Limits, exceeded, located
-from engine.hl7.charset import codec_of, decodable
 from engine.hl7.known import known_type
 from engine.hl7.msh import Msh
 
@@ -18,12 +18,10 @@ _DTM = re.compile(
     rb"(?:(?:[0-5]\d|60)(?:\.\d{1,4})?)?)?)?)?)?(?:[+-](?:0\d|1[0-4])[0-5]\d)?"
 )
 _NO_DATETIME = frozenset(b"2.1 2.2 2.3 2.3.1".split())  # versions in which MSH-7 may be empty
-_WIDE = re.compile(rb"(?i)(?:UNICODE[ _-]?)?UTF[ _-]?(?:16|32)(?:[BL]E)?")  # what starts with the bytes MSH is neither
 _CONTROL = bytes(n for n in range(32) if n not in b"\t\n\v\r\x1c") + b"\x7f"  # VT and FS have flags of their own
 _IS_CONTROL = bytes(n in _CONTROL for n in range(256))
 _SHIFTS = re.compile(rb"(?i)2022|IR[ -]?(?:13|14|58|87|149|159|165)")  # sets of MSH-18 that are switched by ESC
 _C1 = re.compile("[\x80-\x9f]")
-_ESCAPED = re.compile("[\udc80-\udcff]")  # bytes that are no UTF-8, as Python hands them through
 
 
 class ListenerRules(NamedTuple):
@@ -35,6 +33,7 @@ class ListenerRules(NamedTuple):
     accepted: frozenset[bytes] = frozenset()  # MSH-9 as `ZRD^Z01` or `ZRD` that some channel accepts
     limits: Limits = Limits()
     strict: bool = False  # what is odd is refused
+    override: str = ""  # the set of its messages, whatever MSH-18 says
 
 
 class Verdict(NamedTuple):
@@ -47,10 +46,11 @@ class Verdict(NamedTuple):
     flags: tuple[str, ...] = ()
 
 
-def verdict(raw: bytes, msh: Msh, rules: ListenerRules, vt_at: int = -1) -> Verdict:
+def verdict(raw: bytes, msh: Msh, rules: ListenerRules, vt_at: int = -1, known: Found | None = None) -> Verdict:
     """Judge framing, limits, MSH-9, 10, 11, 12, 18 and decodability, in this order, and nothing else (C8).
 
-    A strict listener also refuses line ends and beginnings that are not the standard's, MSH-12 and MSH-7.
+    A strict listener also refuses line ends and beginnings that are not the standard's, MSH-12 and MSH-7. `known` is what
+    has been found about MSH-18 and decodability where the message had to be read as a whole.
     """
     if exceeded(raw, msh, rules.limits):
         return Verdict("AR", "104")
@@ -59,19 +59,24 @@ def verdict(raw: bytes, msh: Msh, rules: ListenerRules, vt_at: int = -1) -> Verd
     if vt_at >= 0:
         return Verdict("AE", "102", located(raw, vt_at, msh.separator))
     header = _header(msh, rules.accepted)
+    if header.code == "AA" and msh.processing not in rules.processing_ids:
+        header = _processing(msh, rules.processing_ids, header)
     if header.code != "AA":
         return header
-    ids = rules.processing_ids
-    if msh.processing not in ids and (_first(msh.processing, msh) or b"P") not in ids:
-        return Verdict("AR", "202", "MSH^1^11")
-    return _charset(raw, msh, rules.charset, header.flags)
-
-
-def strict_verdict(raw: bytes, msh: Msh, rules: ListenerRules, vt_at: int = -1) -> Verdict:
-    """Like `verdict`, for a listener that refuses what another accepts with a flag."""
-    found = verdict(raw, msh, rules, vt_at)
+    found = known or judge_charset(raw, msh, rules.charset, rules.override)
     if found.code != "AA":
-        return found
+        return Verdict(found.code, found.error, found.location)
+    odd = _oddities(raw, msh, "utf-8" if msh.codec else found.charset)
+    accepted = Verdict("AA", charset=found.charset, flags=header.flags + found.flags + odd)
+    return _strict(raw, msh, accepted) if rules.strict else accepted
+
+
+def _processing(msh: Msh, ids: frozenset[bytes], header: Verdict) -> Verdict:
+    return header if (_first(msh.processing, msh) or b"P") in ids else Verdict("AR", "202", "MSH^1^11")
+
+
+def _strict(raw: bytes, msh: Msh, found: Verdict) -> Verdict:
+    """What a listener that refuses the odd makes of a message that another accepts with a flag."""
     code, error, location = _objection(raw, msh, found.flags)
     return found._replace(code=code, error=error, location=location)
 
@@ -132,28 +137,6 @@ def _unknown(code: bytes, event: bytes) -> str:
     if known_type(name, trigger):
         return ""
     return "201" if known_type(name, "") else "200"
-
-
-def _charset(raw: bytes, msh: Msh, default: str, flags: tuple[str, ...]) -> Verdict:
-    declared = msh.charset.partition(msh.encoding[1:2])[0] if len(msh.encoding) > 1 else msh.charset
-    if declared:
-        codec = codec_of(declared)
-        if codec is None:
-            return Verdict("AE", "102", "MSH^1^18") if _WIDE.fullmatch(declared) else Verdict("AR", "103", "MSH^1^18")
-        if not decodable(raw, codec):
-            return Verdict("AE", "102", "MSH^1^18")
-        return Verdict("AA", charset=codec, flags=flags + _oddities(raw, msh, codec))
-    if raw.isascii() or decodable(raw, "utf-8"):
-        return Verdict("AA", charset="utf-8", flags=flags + _oddities(raw, msh, "utf-8"))
-    if default != "utf-8" and decodable(raw, default):
-        return Verdict("AA", charset=default, flags=(*flags, "charset_assumed", *_oddities(raw, msh, default)))
-    return Verdict("AE", "102", _undecodable(raw, msh))
-
-
-def _undecodable(raw: bytes, msh: Msh) -> str:
-    """Where the first byte stands that is no UTF-8."""
-    text, *_ = _ESCAPED.split(raw.decode("utf-8", "surrogateescape"), maxsplit=1)
-    return located(raw, len(text.encode("utf-8")), msh.separator)
 
 
 def _oddities(raw: bytes, msh: Msh, codec: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from engine.channel.expectations import Given, GivenAllergy, GivenConcept, GivenFact, GivenMedication, GivenProblem
 from engine.channel.model import Channel
 from engine.channel.outcome import Outcome
-from engine.channel.outgoing import fits_all
+from engine.channel.outgoing import refused
 from engine.channel.run import run
 from engine.channel.site import Site
 from engine.hl7.datatypes import number
@@ -98,7 +98,7 @@ def outcome_of(site: Site, channel: Channel, message: Message, known: World, giv
         *(channel, message, context, site.mappings, origin),
         elapsed=lambda: 0.0,
         enrich=given is None or given.enrichment == "on",
-        acceptable=lambda changed: fits_all(changed, destinations),
+        acceptable=lambda before, after: refused(before, after, destinations),
     )
 
 

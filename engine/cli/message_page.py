@@ -13,7 +13,8 @@ from engine.cli.quarantine import act_lines, explanation, shown, state
 from engine.cli.search import named
 from engine.cli.site import Readers
 from engine.errors import Unreadable
-from engine.hl7.message import Message
+from engine.hl7.charset import decode
+from engine.hl7.received import delivered, message_of
 
 
 def message_page(readers: Readers, kept: Entry, *, raw: bool = False) -> list[str]:
@@ -99,9 +100,8 @@ def _delivery_lines(sent: list[Delivery]) -> Iterator[str]:
 
 
 def _change_lines(entry: Entry, delivery: Delivery) -> Iterator[str]:
-    charset = entry.charset or "latin-1"
     try:
-        changes = field_changes(Message.parse(entry.body, charset), Message.parse(delivery.row.body, charset))
+        changes = field_changes(message_of(entry.body, entry.charset), delivered(delivery.row.body))
     except Unreadable:
         yield "  cannot be compared: one of them is no HL7 message"
         return
@@ -123,5 +123,8 @@ def _lines_of(change: Change) -> Iterator[str]:
 
 
 def _segments(entry: Entry) -> list[str]:
-    text = entry.body.decode(entry.charset or "latin-1", "replace")
+    try:
+        text = decode(entry.body, entry.charset or "latin-1")
+    except UnicodeDecodeError:
+        text = entry.body.decode("latin-1")
     return [printable(line) for line in text.replace("\r\n", "\r").replace("\n", "\r").split("\r") if line]

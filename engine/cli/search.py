@@ -13,9 +13,8 @@ from engine.cli.deliveries import Delivery, deliveries, delivery_record
 from engine.cli.quarantine import shown, state
 from engine.cli.site import Readers
 from engine.errors import ConfigError, Unreadable
-from engine.hl7.message import Message
-from engine.hl7.msh import scan_msh
 from engine.hl7.printable import printable as as_key
+from engine.hl7.received import message_of
 
 _Row = TypeVar("_Row", OutcomeRow, OutcomeNote)
 _WINDOW = 100  # entries looked at together
@@ -146,7 +145,7 @@ def _with_key(readers: Readers, value: str, kinds: tuple[str, ...]) -> set[int]:
 
 def _keys_of(entry: Entry) -> list[SearchKey]:
     try:
-        return search_keys(Message.parse(entry.body, entry.charset or "latin-1"), entry.position)
+        return search_keys(message_of(entry.body, entry.charset), entry.position)
     except Unreadable:
         return []
 
@@ -208,9 +207,8 @@ def _delivered(delivery: Delivery) -> str:
 def named(entry: Entry) -> tuple[str, str]:
     """MSH-9 and MSH-10 of an entry, fit for a terminal; of what cannot be read, `unreadable`."""
     try:
-        msh = scan_msh(entry.body)
+        header = message_of(entry.body, entry.charset).segments[0]
+        kind, control_id = header.get(9) or "", header.get(10) or ""
     except Unreadable:
         return "unreadable", "-"
-    charset = entry.charset or "latin-1"
-    kind = msh.type.decode(charset, "replace")[:15]
-    return printable(kind) or "-", printable(msh.control_id.decode(charset, "replace"))[:50] or "-"
+    return printable(kind[:15]) or "-", printable(control_id)[:50] or "-"

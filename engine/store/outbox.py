@@ -12,7 +12,7 @@ from engine.store.words import WordReader, WordWriter
 
 _COLUMNS = (
     *("place", "entry", "channel", "run", "supersedes", "configuration", "created", "encoding"),
-    *("key", "control_id", "order_number", "body"),
+    *("key", "control_id", "order_number", "body", "hold"),
 )
 _READ = tuple(outbox.c[name] for name in _COLUMNS)
 _INSERT = Inserts(outbox, _COLUMNS)
@@ -57,7 +57,7 @@ class OutboxWriter:
                         o.supersedes,
                         word(o.configuration),
                     ),
-                    *(o.created, encoding, o.key, o.control_id, o.order, body),
+                    *(o.created, encoding, o.key, o.control_id, o.order, body, o.hold),
                 )
             )
         used = {(o.destination, o.lane) for o in outgoing}
@@ -139,7 +139,9 @@ class OutboxReader:
         return self._numbers.get(place)
 
     def _queued(self, row: Row) -> Queued:
-        place, entry, channel, run, supersedes, configuration, created, encoding, key, control_id, order, body = row
+        place, entry, channel, run, supersedes, configuration, created, encoding, key, control_id, order, body, hold = (
+            row
+        )
         if place >> SEQ_BITS not in self._places:
             self.outbox_tails()
         destination, lane = self._places[place >> SEQ_BITS]
@@ -147,5 +149,20 @@ class OutboxReader:
         body = self._packer.unpack(encoding, body)
         words = self._words.word(channel), self._words.word(configuration)
         return Queued(
-            *(destination, lane, seq, key, body, control_id, entry, words[0], run, order, supersedes, words[1], created)
+            *(
+                destination,
+                lane,
+                seq,
+                key,
+                body,
+                control_id,
+                entry,
+                words[0],
+                run,
+                order,
+                supersedes,
+                words[1],
+                created,
+            ),
+            hold,
         )

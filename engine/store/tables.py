@@ -197,6 +197,7 @@ outbox = _table(
     *_columns(BIG, "entry", "channel", "run", "supersedes", "configuration", "created", "encoding"),
     *_columns(Text, "key", "control_id", "order_number"),
     *_columns(LargeBinary, "body"),
+    Column("hold", Text, nullable=False, server_default=text("''")),
     rowid=True,
 )
 Index("outbox_entry", outbox.c.entry)

@@ -17,7 +17,7 @@ listeners:
     idle: 60
     frame_time: 5
     log_control_id: hash
-    identity: {charset: 8859/1}
+    identity: {charset: 8859/1, charset_override: ~ISO IR87}
 destinations:
   pacs: {host: 10.1.1.1, port: 104, lanes: 4, on_reject: hold, ack_timeout: 5}
 """
@@ -43,6 +43,7 @@ def test_listeners_destinations_and_types(tmp_path):
     assert plan.data == tmp_path / "data"
     assert (ris.host, ris.port, ris.log_control_id) == ("127.0.0.1", 2579, "hash")
     assert (ris.rules.name, ris.rules.processing_ids, ris.rules.charset) == ("ris", {b"P", b"T"}, "iso8859_1")
+    assert ris.rules.override == "iso2022:ascii,jisx0208"
     assert ris.rules.accepted == {b"ZRD^Z01", b"ORM^O01", b"ZQX"}
     assert ris.limits[:3] == (2048, 60, 5)
     assert (ris.rules.strict, ris.limits.strict) == (True, True)

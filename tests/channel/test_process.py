@@ -876,8 +876,8 @@ def test_a_patient_stays_in_one_lane() -> None:
     assert sum(len(keys) for keys in lanes) == 40
 
 
-def test_what_the_destinations_charset_lacks_leaves_as_it_came() -> None:
-    """The order is in UTF-8 and the PACS wants Latin 1: what fits is transcoded and said so, what does not leaves in its own."""
+def test_what_the_destinations_charset_lacks_is_transliterated_and_said() -> None:
+    """The order is in UTF-8 and the PACS wants Latin 1: what fits is transcoded, what does not is written as near as can be."""
     bench = Bench(MemoryJournal(), MemoryStore(), with_destination(charset="iso8859_1"))
     french = ORM.replace(b"DOE^JANE", "DOÉ^JANE".encode())
     greek = french.replace("É".encode(), "Ω".encode()).replace(b"ACC1", b"ACC2").replace(b"SYN0006", b"SYN0106")
@@ -886,8 +886,39 @@ def test_what_the_destinations_charset_lacks_leaves_as_it_came() -> None:
     first, second = bench.sent()
     assert "DOÉ".encode("latin-1") in first
     assert Message.parse(first, "iso8859_1").get("MSH-18") == "8859/1"
-    assert "DOΩ".encode() in second
-    assert [alert.kind for alert in done.done[1].alerts] == ["destination"]
+    assert b"|DOO^JANE" in second
+    assert Message.parse(second, "iso8859_1").get("MSH-18") == "8859/1"
+    assert [one.row.flags for one in done.done] == ["", "transliterated PID-5"]
+    assert [one.row.alerts for one in done.done] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("unencodable", "flags", "hold"),
+    [
+        ("question", "question_marks PID-5", ""),
+        ("hold", "question_marks PID-5", "character set 8859/1 cannot carry a character of PID-5"),
+    ],
+)
+def test_what_the_destinations_charset_lacks_by_policy(unencodable: str, flags: str, hold: str) -> None:
+    """`question` writes a question mark; `hold` does too, and the row says why a person must look."""
+    bench = Bench(MemoryJournal(), MemoryStore(), with_destination(charset="iso8859_1", unencodable=unencodable))
+    bench.receive(("ris", ORM.replace(b"DOE^JANE", "DOΩ^JANÉ".encode())))
+    done = bench.process()
+    (row,) = bench.store.outbox("pacs", 0, 0, 9)
+    assert "DO?^JANÉ".encode("latin-1") in row.body
+    assert (done.done[0].row.flags, row.hold) == (flags, hold)
+
+
+@pytest.mark.parametrize(("own", "added", "enrichment"), [("Ω", "", "done"), ("", "Ω", "failed"), ("Ω", "Ω", "failed")])
+def test_enrichment_is_left_out_for_what_it_adds_only(own: str, added: str, enrichment: str) -> None:
+    """A letter that the PACS lacks in the sender's name costs no enrichment; one in what we add does (D1)."""
+    bench = Bench(MemoryJournal(), MemoryStore(), with_destination(charset="iso8859_1"))
+    agent = b"Iodinated contrast media"
+    feed = ADT.replace(agent, agent + f" {added}".encode())
+    bench.receive(("adt", feed), ("lab", ORU24), ("ris", ORM.replace(b"JANE", f"JANE{own}".encode())))
+    row = bench.process().done[2].row
+    assert (row.enrichment, row.flags) == (enrichment, "transliterated PID-5" if own else "")
+    assert (b"!eGFR 24" in bench.sent()[0]) == (enrichment == "done")
 
 
 @pytest.mark.parametrize(

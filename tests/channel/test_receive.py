@@ -47,7 +47,7 @@ CASES = {
     "MSH-11 T": (msh(f11="T"), "AR|202|MSH^1^11"),
     "MSH-11 D^A": (msh(f11="D^A"), "AR|202|MSH^1^11"),
     "MSH-18 unknown": (msh(f18="KLINGON"), "AR|103|MSH^1^18"),
-    "bytes not in MSH-18": (msh(f18="UNICODE UTF-8") + b"NTE|1||\xff\r", "AE|102|MSH^1^18"),
+    "bytes not in MSH-18": (msh(f18="UNICODE UTF-8") + b"NTE|1||\xff\r", "AE|102|NTE^1^3"),
     "bytes not UTF-8 for a name": (msh() + b"\xffTE|1||a\r", "AE|102|"),
     "bytes not UTF-8": (msh() + b"NTE|1||a\r" + b"NTE|2||\xff\r", "AE|102|NTE^2^3"),
     "too many segments": (msh() + b"NTE|\r" * 10_000, "AR|104|"),

@@ -42,7 +42,7 @@ def site():
     return loaded
 
 
-def _run(site, step, elapsed=lambda: 0.0, acceptable=lambda _: ""):
+def _run(site, step, elapsed=lambda: 0.0, acceptable=lambda _before, _after: ""):
     channel = Channel.model_construct(channel="c", steps=(step,), to=("pacs",), from_="ris")
     message = Message.parse(RAW)
     return run(channel, message, None, site.mappings, ORIGIN, elapsed=elapsed, acceptable=acceptable)
@@ -66,7 +66,7 @@ def test_a_best_effort_step_over_250_ms_is_left_out(site):
 
 def test_what_the_destination_would_refuse_is_left_out(site):
     """The check of charset, length and grammar decides about the result, not about the order."""
-    outcome = _run(site, _Spoil(), acceptable=lambda _: "too long for pacs")
+    outcome = _run(site, _Spoil(), acceptable=lambda _before, _after: "too long for pacs")
     assert outcome.message.to_er7() == RAW
     assert outcome.alerts[0].text.endswith("too long for pacs")
 

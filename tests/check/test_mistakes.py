@@ -26,7 +26,9 @@ def found(site: Path, file: str, old: str, new: str) -> list[str]:
     ("old", "new", "wanted"),
     [
         ("  lab:\n", "  Lab:\n", ["8:3 CFG010 a name is wanted: lower-case letters, digits and _, a letter first"]),
-        ("    host: 127.0.0.1", "    host: 127.0.0.1\n    charset: klingon", ["24:14 CFG010 this is no character set of HL7 table 0211 and no codec of Python"]),
+        ("    host: 127.0.0.1", "    host: 127.0.0.1\n    charset: klingon", ["24:14 CFG010 this is no character set of HL7 table 0211 and no codec of Python that messages can be in"]),
+        ("    host: 127.0.0.1", "    host: 127.0.0.1\n    charset: UTF-16", ["24:14 CFG010 this is no character set of HL7 table 0211 and no codec of Python that messages can be in"]),
+        ("    host: 127.0.0.1", "    host: 127.0.0.1\n    charset: ''", ["24:14 CFG010 this is no character set of HL7 table 0211 and no codec of Python that messages can be in"]),
         ("    host: 127.0.0.1", "    host: 127.0.0.1\n    lanes: 65", ["24:12 CFG010 at most 64 is wanted"]),
         ("    host: 127.0.0.1", "    host: 127.0.0.1\n    ack_timeout: 1 fortnight", ["24:18 CFG010 a length of time is a number and ms, s, min, h or d, such as 30s"]),
         ("    host: 127.0.0.1", "    host: 127.0.0.1\n    ack_timeout: -1", ["24:18 CFG010 more than 0 is wanted"]),
