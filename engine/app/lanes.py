@@ -115,7 +115,8 @@ class LaneRunner:
         if self._sender is not None and not is_accepted(result) and not is_rejection(result):
             self._sender.close()  # what comes next on this connection is not to be trusted (D8)
         self._tell(row, attempt, lane)
-        self._parked(attempt)
+        if attempt.decision is Decision.PARKED:
+            self._parked(attempt)
         if not aside:
             self.submit(Decided((attempt,), lane))
             return
@@ -144,10 +145,12 @@ class LaneRunner:
         before = len(self._rows)
         while self._rows and self._rows[0].seq <= self.lane.done:
             self._rows.popleft()
-        for attempt in (*decided.attempts, *decided.aside, *decided.skipped):
+        for attempt in decided.attempts:
             self.sent += attempt.decision is Decision.SENT
-        for attempt in (*decided.aside, *decided.skipped):
-            self._gone(attempt)
+        if decided.aside or decided.skipped:
+            for attempt in (*decided.aside, *decided.skipped):
+                self.sent += attempt.decision is Decision.SENT
+                self._gone(attempt)
         if not self.lane.tries:
             self._hours = 0
         if before >= LOW > len(self._rows):
@@ -227,7 +230,10 @@ class LaneRunner:
             wait = min(wait, LAST_RETRY)  # somebody set the clock back (D19)
             self._timer = self._ports.reactor.callLater(wait / 1_000_000, self._try_again)
             return
-        self._begin(self._sender, self._rows[0])
+        if self._released is not None:
+            self._send(self._sender, self._released)
+        else:
+            self._begin(self._sender, self._rows[0])
 
     def _begin(self, sender: Sender, row: Queued) -> None:
         """The lane's next row: passed over, set aside, held or sent."""
@@ -277,11 +283,10 @@ class LaneRunner:
         self.submit(Decided((), lane, aside=tuple(attempts)))
 
     def _parked(self, attempt: Attempt) -> None:
-        if attempt.decision is Decision.PARKED:
-            place = attempt.lane, attempt.seq
-            if self.parking.holds(group_of(attempt.key, place), place):
-                self.parking.refused(group_of(attempt.key, place))
-            self.parking.add(attempt.key, place)
+        place = attempt.lane, attempt.seq
+        if self.parking.holds(group_of(attempt.key, place), place):
+            self.parking.refused(group_of(attempt.key, place))
+        self.parking.add(attempt.key, place)
 
     def _gone(self, attempt: Attempt) -> None:
         """A parked row is parked no more."""
