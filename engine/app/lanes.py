@@ -115,7 +115,8 @@ class LaneRunner:
         if self._sender is not None and not is_accepted(result) and not is_rejection(result):
             self._sender.close()  # what comes next on this connection is not to be trusted (D8)
         self._tell(row, attempt, lane)
-        self._parked(attempt)
+        if attempt.decision is Decision.PARKED:
+            self._parked(attempt)
         if not aside:
             self.submit(Decided((attempt,), lane))
             return
@@ -144,10 +145,12 @@ class LaneRunner:
         before = len(self._rows)
         while self._rows and self._rows[0].seq <= self.lane.done:
             self._rows.popleft()
-        for attempt in (*decided.attempts, *decided.aside, *decided.skipped):
+        for attempt in decided.attempts:
             self.sent += attempt.decision is Decision.SENT
-        for attempt in (*decided.aside, *decided.skipped):
-            self._gone(attempt)
+        if decided.aside or decided.skipped:
+            for attempt in (*decided.aside, *decided.skipped):
+                self.sent += attempt.decision is Decision.SENT
+                self._gone(attempt)
         if not self.lane.tries:
             self._hours = 0
         if before >= LOW > len(self._rows):
@@ -280,11 +283,10 @@ class LaneRunner:
         self.submit(Decided((), lane, aside=tuple(attempts)))
 
     def _parked(self, attempt: Attempt) -> None:
-        if attempt.decision is Decision.PARKED:
-            place = attempt.lane, attempt.seq
-            if self.parking.holds(group_of(attempt.key, place), place):
-                self.parking.refused(group_of(attempt.key, place))
-            self.parking.add(attempt.key, place)
+        place = attempt.lane, attempt.seq
+        if self.parking.holds(group_of(attempt.key, place), place):
+            self.parking.refused(group_of(attempt.key, place))
+        self.parking.add(attempt.key, place)
 
     def _gone(self, attempt: Attempt) -> None:
         """A parked row is parked no more."""
