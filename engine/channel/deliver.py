@@ -1,6 +1,6 @@
 """The third transaction: one attempt at the head of a lane, and what became of it (D7, D8)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from engine.channel.ports import Attempt, Decision, JournalTransaction, Lane, LaneState, Queued
@@ -31,6 +31,9 @@ class Decided(NamedTuple):
     repark: tuple[str, ...] = ()  # keys of which a row was refused again
     command: str = ""  # id of the command that this carries out
     also: "tuple[Decided, ...]" = ()  # other lanes
+
+
+_NOTHING = Decided((), Lane("", 0))[2:]
 
 
 def decide(lane: Lane, row: Queued, result: Ack | NoAnswer, on_reject: OnReject, now: int) -> tuple[Attempt, Lane]:
@@ -86,18 +89,18 @@ def passed(lane: Lane, done: int) -> Lane:
 
 def deliver(tx: JournalTransaction, decided: Sequence[Decided]) -> None:
     """Write attempts and lanes; only after the transaction has ended may these lanes send again."""
-    for one in _flat(decided):
-        for attempt in one.attempts:
-            tx.wire.record(attempt, one.lane if attempt is one.attempts[-1] else one.lane._replace(done=attempt.seq))
-        if not one.attempts:
-            tx.wire.set_lane(one.lane)
-        _aside(tx, one)
-        if one.command:
-            tx.wire.command(one.command)
+    for one in decided:
+        attempts, lane = one[:2]
+        for attempt in attempts:
+            tx.wire.record(attempt, lane if attempt is attempts[-1] else lane._replace(done=attempt.seq))
+        if not attempts:
+            tx.wire.set_lane(lane)
+        if one[2:] != _NOTHING:
+            _aside(tx, one)
 
 
 def _aside(tx: JournalTransaction, one: Decided) -> None:
-    """What is parked, released and skipped; nearly always nothing."""
+    """What is parked, released and skipped, and what belongs to the same command."""
     destination = one.lane.destination
     for attempt in one.aside:
         tx.wire.parked_decided(attempt)
@@ -109,12 +112,9 @@ def _aside(tx: JournalTransaction, one: Decided) -> None:
         tx.wire.unpark_row(destination, lane, seq)
     for key in one.repark:
         tx.wire.repark(destination, key)
-
-
-def _flat(decided: Sequence[Decided]) -> Iterator[Decided]:
-    for one in decided:
-        yield one
-        yield from one.also
+    if one.command:
+        tx.wire.command(one.command)
+    deliver(tx, one.also)
 
 
 def is_accepted(result: Ack | NoAnswer) -> bool:

@@ -1,12 +1,15 @@
 """Parked rows go first and in order, whatever happens between; hold, release, skip and retry now (D7, D8, D17)."""
 
+from concurrent.futures import Future
 from itertools import pairwise
 
 import pytest
 
+from engine.app.control import Command
 from engine.app.delivery_events import DeliveryLate, DeliveryReleased, DeliverySkipped
 from engine.app.events import LaneChanged
-from engine.channel.ports import Decision, LaneState, Skip
+from engine.app.lane_commands import _Asked
+from engine.channel.ports import Decision, LaneState, Queued, Skip
 from engine.errors import Rejected, Retryable
 from tests.app.pacs_rig import CrashError, Rig, ack
 
@@ -408,3 +411,29 @@ def test_a_message_decided_this_moment_is_refused(rig, monkeypatch):
     monkeypatch.setattr(rig.journal, "attempts", lambda *_: [])
     with pytest.raises(Rejected, match="was decided already"):
         rig.ask("skip", rows=[[0, 1]], because="x")
+
+
+def test_a_file_that_is_busy_is_asked_again(rig, monkeypatch):
+    """A released row that could not be read this moment is fetched at the next look."""
+    refuse(rig, "B1")
+    rig.queue(KEY_A)
+    rig.pump()
+    refuse(rig)
+    real, troubles = rig.store.outbox_rows, [Retryable("store.db: busy")]
+
+    def outbox_rows(*place):
+        if troubles:
+            raise troubles.pop()
+        return real(*place)
+
+    rig.ask("release", keys=[KEY_A])
+    monkeypatch.setattr(rig.store, "outbox_rows", outbox_rows)
+    rig.pump()
+    assert (rig.pacs.ids, troubles) == (["B1", "B1"], [])
+
+
+def test_what_is_asked_shows_no_patient():
+    """Keys stand in the arguments, and not in any repr."""
+    command = Command("c1", "anna", "lane", {"keys": [KEY_A]})
+    row = Queued("pacs", 0, 1, KEY_A, b"MSH|", "B1", 1, "orders", 1, "", 0, "", 1)
+    assert "HOSP" not in repr(_Asked(command, "pacs", None, [row], Future()))

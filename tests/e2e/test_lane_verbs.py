@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from threading import Event
 
 from engine_process import Engine, sample, wait_for
 from sink import Sink, accept
@@ -137,3 +138,35 @@ def test_stat_orders_pass_a_lane_that_waits(tmp_path: Path) -> None:
         with engine.journal() as journal:
             wait_for(lambda: journal.lane("pacs", 1000).done == 2, "both are sent")
             assert journal.lane("pacs", 0).done == 0
+
+
+def test_kill_9_in_the_middle_of_a_release(tmp_path: Path) -> None:
+    """Six parked orders of a patient are released to a slow PACS, and the engine is killed: order kept, none lost."""
+    way = {"code": b"AE"}
+    killing = Event()
+
+    def answer(message: bytes) -> bytes:
+        if way["code"] == b"AA" and len(sink.received) == 9:
+            killing.set()
+        return accept(message, way["code"])
+
+    with Sink(answer) as sink, Engine(tmp_path, pacs=sink.port) as engine:
+        for number in range(1, 7):
+            engine.send("ris", order(number))
+        with engine.journal() as journal:
+            wait_for(lambda: len(journal.parked()) == 6, "six are parked")
+        assert len(sink.received) == 1
+        way["code"] = b"AA"
+        sink.received.extend([b""] * 5)  # so that the third of those released is the ninth
+        ok(engine, "lane", "release", "pacs", "--all-parked")
+        assert killing.wait(30)
+        engine.kill()
+        engine.start()
+        engine.send("ris", order(7))
+        wait_for(lambda: any(b"ACC7" in message for message in sink.received), "the newest arrives")
+        came = [int(message.split(b"|ACC")[1][:1]) for message in sink.received[6:]]
+        assert list(dict.fromkeys(came)) == [1, 2, 3, 4, 5, 6, 7]
+        assert len(came) <= 8
+        assert came == sorted(came)
+        with engine.journal() as journal:
+            assert journal.parked() == []
