@@ -19,7 +19,7 @@ from engine.channel.process import NOTHING, Processed, State, catch_up, load, pr
 from engine.channel.site import Site, load_site
 from engine.errors import Retryable, StoreBroken, StoreRefused
 from engine.hl7.message import Message
-from engine.steps.draft import Draft
+from engine.steps.draft import Alert, Draft
 from engine.store import MemoryJournal, MemoryStore, open_journal, open_store
 
 ROOT = Path(__file__).parents[2]
@@ -943,6 +943,23 @@ def test_an_enriched_order_that_is_too_long_leaves_as_it_came() -> None:
     done = bench.process()
     assert done.done[1].row.enrichment == "failed"
     assert unstamped(bench.sent()[0]) == ORM
+
+
+def test_an_order_that_is_too_long_as_it_came_leaves_with_an_alert() -> None:
+    """The order always leaves; the alert says which limit it is over."""
+    bench = Bench(MemoryJournal(), MemoryStore(), with_destination(max_bytes=len(ORM) - 1))
+    bench.receive(("ris", ORM))
+    (done,) = bench.process().done
+    assert done.alerts[-1] == Alert("destination", f"longer than the destination's max_bytes {len(ORM) - 1}")
+    assert unstamped(bench.sent()[0]) == ORM
+
+
+def test_a_hexadecimal_escape_that_is_no_text_is_told() -> None:
+    """It leaves as it came, in whatever set."""
+    bench = Bench(MemoryJournal(), MemoryStore(), with_destination(charset="iso8859_1"))
+    bench.receive(("ris", ORM.replace(b"DOE^JANE", "DOÉ^JANE\\XFF\\".encode())))
+    assert bench.process().done[0].row.flags == "hex_escape_kept PID-5"
+    assert b"^JANE\\XFF\\|" in bench.sent()[0]
 
 
 @pytest.mark.parametrize("zone", [UTC, None])

@@ -164,7 +164,9 @@ def stamped(path: Path, kind: str) -> None:
 def test_a_reader_waits_for_a_file_that_is_being_made(kind: str, path: Path) -> None:
     """Empty, or no database, or a folder where it will be: the same again later."""
     path.touch()
-    with pytest.raises(Retryable, match=rf"^{kind}\.db has version 0 and waits for its writer to make it 2$"):
+    with pytest.raises(
+        Retryable, match=rf"^{kind}\.db has version 0 and waits for its writer to make it {KIND[kind].version}$"
+    ):
         READ[kind](path)
     path.write_bytes(b"no database" * 1_000)
     with pytest.raises(Retryable, match="SQLITE_NOTADB"):
