@@ -125,8 +125,7 @@ def release(
         done = {note.text: note.cause for note in readers.store.notes([position]) if note.kind == RELEASED}
     for number, body in enumerate(bodies, 1):
         text = f"message {number} of {len(bodies)}"
-        before = text in done
-        place = done[text] if before else _append(site, body, f"release:{position}:{number}")
+        place, before = (done[text], True) if text in done else _append(site, body, f"release:{position}:{number}")
         which = f", {text}," if len(bodies) > 1 else ""
         typer.echo(f"entry {position}{which} {'was released before' if before else 'is released'} as entry {place}")
 
@@ -161,8 +160,8 @@ def _entry(readers: Readers, position: int) -> Entry:
     return entry
 
 
-def _append(site: Path, body: bytes, command_id: str) -> int:
-    """Hand an operator's entry to the running engine; the same command again gives the same position."""
+def _append(site: Path, body: bytes, command_id: str) -> tuple[int, bool]:
+    """Hand an operator's entry to the running engine; returns its position, and whether it was there already."""
     from engine.app.control import call  # noqa: PLC0415 - only where a process is asked
 
     words = {"body": base64.b64encode(body).decode("ascii")}
@@ -170,4 +169,4 @@ def _append(site: Path, body: bytes, command_id: str) -> int:
         answer = call(socket_of(site, "supervisor"), "append", words, command_id=command_id, timeout=60)
     except Retryable as error:
         raise Retryable(f"{error}; the running engine does it, so start it first (backstory run)") from None
-    return int(answer["position"])
+    return int(answer["position"]), bool(answer["duplicate"])

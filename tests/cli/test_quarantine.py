@@ -35,7 +35,7 @@ def test_every_refusal_is_explained(row: Row, *, strict: bool) -> None:
         if kept.kind is Kind.QUARANTINED:
             text = "\n".join(explanation(kept))
             assert "it was refused" not in text
-            assert re.search(r"  why +[A-Za-z]+ [a-z]", text)
+            assert re.search(r"  why +[A-Za-z]", text)
             assert re.search(r"  told +(nothing|[AC][ER] \d{3} [A-Z])", text)
             assert f"backstory messages dismiss {kept.position}" in text
             assert ("messages release" not in text) or releases(kept, "8859/1", "ann")
@@ -143,14 +143,16 @@ def test_release_hands_the_message_to_the_engine(backstory, site_folder, monkeyp
 
     def carry_out(command):
         commands.append((command.verb, command.id))
-        return {"position": 11, "duplicate": False}
+        return {"position": 11, "duplicate": len(commands) == 3}
 
     server = ControlServer(site_folder / "data" / "run" / "supervisor.sock", carry_out)
     server.start()
     try:
         told = backstory("messages", "release", 10, "--site", site_folder)[1]
-        again = backstory("messages", "dismiss", 10, "--because", "a test", "--site", site_folder)[1]
+        dismissed = backstory("messages", "dismiss", 10, "--because", "a test", "--site", site_folder)[1]
+        again = backstory("messages", "release", 10, "--site", site_folder)[1]
     finally:
         server.close()
-    assert (told, again) == ("entry 10 is released as entry 11\n", "entry 10 is dismissed\n")
-    assert commands == [("append", "release:10:1"), ("append", "dismiss:10")]
+    assert again == "entry 10 was released before as entry 11\n"
+    assert (told, dismissed) == ("entry 10 is released as entry 11\n", "entry 10 is dismissed\n")
+    assert commands == [("append", "release:10:1"), ("append", "dismiss:10"), ("append", "release:10:1")]
