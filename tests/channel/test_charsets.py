@@ -80,8 +80,8 @@ def test_what_is_declared_is_what_is_read(declared: str, name: str, charset: str
 
 
 WRONG = [
-    ("8859/1", message("MÜLLER", "8859/1").encode(), "iso8859_1", "charset_suspect"),
-    ("8859/1", encode(message("5 €", "8859/1"), "cp1252"), "iso8859_1", "charset_suspect"),
+    ("8859/1", message("MÜLLER", "8859/1").encode(), "iso8859_1", "charset_suspect control_characters"),
+    ("8859/1", encode(message("5 €", "8859/1"), "cp1252"), "iso8859_1", "charset_suspect control_characters"),
     ("WINDOWS-1252", message("MÜLLER", "WINDOWS-1252").encode(), "cp1252", "charset_suspect"),
     ("KS X 1001", encode(message("뷁", "KS X 1001"), "cp949"), "cp949", "charset_wider"),
     ("GB2312", encode(message("镕", "GB2312"), "gbk"), "gb18030", "charset_wider"),

@@ -354,8 +354,8 @@ def test_an_answer_is_one_frame_of_whole_segments(control_id, marks, version):
 def test_an_escape_is_no_oddity_where_a_character_set_is_switched_by_it():
     """ISO 2022 in MSH-18; a bell beside it is."""
     switched = msh(f18="8859/1~ISO IR87")
-    assert judged(switched + b"NTE|1||\x1b$B\r").received[0].flags == ""
-    assert judged(switched + b"NTE|1||\x1b$B\x07\r").received[0].flags == "control_characters"
+    assert judged(switched + b"NTE|1||\x1b$B$3\x1b(B\r").received[0].flags == ""
+    assert judged(switched + b"NTE|1||\x1b$B$3\x1b(B\x07\r").received[0].flags == "control_characters"
     assert judged(msh(f18="8859/1") + b"NTE|1||\x1b$B\r").received[0].flags == "control_characters"
 
 

@@ -36,7 +36,6 @@ FIELD = (
 )
 ELSEWHERE = {
     20: "plain text on a TLS port: the tests of TLS",
-    40: "ISO-2022-JP with a shift left open: the tests of character sets",
 }
 
 
