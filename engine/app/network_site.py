@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from engine.app.network_plan import DestinationPlan, ListenerPlan, NetworkPlan
+from engine.channel.limits import Limits
 from engine.channel.verdict import ListenerRules
 from engine.errors import BackstoryError, ConfigError
 from engine.mllp.listener import ConnectionRules
@@ -77,9 +78,13 @@ def plan_of(folder: Path) -> NetworkPlan:
 
 def _listener(name: str, row: "ListenerConfig", wanted: set[bytes]) -> ListenerPlan:
     processing_ids = frozenset(word.encode() for word in row.processing_ids)
-    rules = ListenerRules(name, processing_ids, row.identity.charset, frozenset(wanted))
-    limits = ConnectionRules(row.max_bytes, row.idle, row.frame_time)
-    return ListenerPlan(row.host, row.port, rules, limits, row.log_control_id)
+    limits = Limits(**dict(row.limits))
+    rules = ListenerRules(name, processing_ids, row.identity.charset, frozenset(wanted), limits)
+    connections = ConnectionRules(row.max_bytes, row.idle, row.frame_time, max_connections=row.max_connections)
+    connections = connections._replace(allow=row.allow)
+    if row.connections is not None:
+        connections = connections._replace(per_peer=row.connections, count_local=True)
+    return ListenerPlan(row.host, row.port, rules, connections, row.log_control_id)
 
 
 def _wanted_types(folder: Path) -> dict[str, set[bytes]]:

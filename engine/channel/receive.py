@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
+from engine.channel.limits import batch_exceeded
 from engine.channel.ports import Appended, JournalTransaction, Kind, Received
 from engine.channel.verdict import ListenerRules, Verdict, verdict
 from engine.errors import Unreadable
 from engine.hl7.acknowledge import AckError, acknowledge
-from engine.hl7.batch import Batch, is_batch, split_batch
+from engine.hl7.batch import NO_BATCH, Batch, is_batch, split_batch
 from engine.hl7.msh import Msh, scan_msh
 from engine.mllp.framing import KEPT_BYTES, Framed, FrameEvent, frame
 
@@ -161,6 +162,9 @@ def _identity(raw: bytes, msh: Msh | None) -> bytes:
 
 def _judge_batch(event: FrameEvent, rules: ListenerRules, peer: str, now: int) -> Judged:
     """One answer for the whole frame: one entry for each message, or the whole frame quarantined."""
+    if batch_exceeded(event.body, rules.limits):
+        mirrored = _mirrored(event.body, NO_BATCH)
+        return _judged(event, rules.name, peer, (mirrored, Verdict("AE", "104"), now))
     batch = split_batch(event.body)
     bad = Verdict("AE", "102") if event.vt_at >= 0 else Verdict("AE", "100") if batch.problem else None
     members = [] if bad else [(raw, scan_msh(raw)) for raw in batch.messages]
