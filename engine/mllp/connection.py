@@ -45,7 +45,7 @@ class MllpConnection(Protocol):
         self._since = 0.0  # when it was paused, or began to close
         self._holds = False  # whether the room counts bytes of ours
         self._lost = False  # whether the transport was told to close
-        self._unread = 0.0  # since when the peer takes no answers; 0 while it does
+        self._unread: float | None = None  # since when the peer takes no answers
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Twisted calls this when a sender has connected."""
@@ -66,11 +66,13 @@ class MllpConnection(Protocol):
             return
         framer = self._framer
         now = self._heard = self.listener.seconds()
-        was_inside = framer.inside
-        events = framer.feed(data, now)
-        if not was_inside:
+        if not framer.inside:
             self._frame_began = now
-        self._take(events)
+        if self._may_take():
+            self._take(framer.feed(data, now))
+        else:
+            framer.keep(data, now)
+            self.look()
 
     def answer(self, reply: bytes) -> None:
         """Settle the oldest frame; `reply` is framed, or empty when the sender wants none."""
@@ -92,7 +94,7 @@ class MllpConnection(Protocol):
         if self._closing:
             if not self._sizes and now - self._since >= rules.frame_time:
                 self._wire.abortConnection()
-        elif self._unread and now - self._unread >= rules.frame_time:
+        elif self._unread is not None and now - self._unread >= rules.frame_time:
             self.fault("answers_not_taken", [])
             self._wire.abortConnection()
         elif not self._paused:
@@ -100,7 +102,7 @@ class MllpConnection(Protocol):
 
     def _tick_reading(self, now: float) -> None:
         rules, framer = self.listener.rules, self._framer
-        if framer.inside:
+        if framer.waits_for_silence:
             self._take(framer.silent(now))
             if self._closing:
                 return
@@ -163,7 +165,7 @@ class MllpConnection(Protocol):
 
     def answers_wait(self, waiting: bool) -> None:  # noqa: FBT001 - a state
         """The peer does not take its answers, or does so again."""
-        self._unread = self.listener.seconds() if waiting else 0.0
+        self._unread = self.listener.seconds() if waiting else None
         self.look()
 
     @property
@@ -175,7 +177,7 @@ class MllpConnection(Protocol):
         return (self._gone or self.listener.may_read) and self._room.another(len(self._sizes), self._bytes)
 
     def _may_read(self) -> bool:
-        if self._ended or self._unread or self._framer.more or not self._may_take():
+        if self._ended or self._unread is not None or self._framer.more or not self.listener.may_read:
             return False
         return self._framer.size <= SMALL or self._room.may_grow(self, self.host)
 

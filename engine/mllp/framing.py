@@ -99,6 +99,12 @@ class Framer:
         self._buffer += data
         return self._scan()
 
+    def keep(self, data: bytes, now: float) -> None:
+        """Take the next bytes without looking at them: an empty `feed` goes on."""
+        self._heard = now
+        self._buffer += data
+        self._more = True
+
     def silent(self, now: float) -> list[FrameEvent]:
         """End the frame whose FS has been followed by a second of silence."""
         if self.waits_for_silence and now - self._heard >= SILENCE:

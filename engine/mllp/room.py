@@ -10,7 +10,7 @@ not read, except the one of each address that has been at it for longest: it end
 from collections.abc import Hashable
 from typing import Protocol
 
-FEW = 256  # frames under way, below which a connection may have several
+FEW = 64  # frames under way, below which a connection may have several
 WINDOW = 16  # frames of one connection
 WINDOW_BYTES = 1024 * 1024  # of one connection, or one frame
 SMALL = 8 * 1024  # bytes of an unfinished frame that are not counted

@@ -180,6 +180,9 @@ def test_the_frame_time_begins_with_each_frame():
     for at in range(0, len(stream), 7):
         ward.advance(1)
         connection.dataReceived(stream[at : at + 7])
+        while ward.answered < len(ward.frames):
+            ward.answered += 1
+            connection.answer(b"")
     assert (len(ward.frames), wire.closing) == (50, False)
 
 
@@ -214,9 +217,7 @@ def test_a_connection_with_too_many_frames_under_way_is_not_read():
     for answered in range(1, 4):
         assert (len(ward.frames), wire.reading) == (WINDOW + answered - 1, False)
         connection.answer(b"")
-    assert (len(ward.frames), wire.reading) == (WINDOW + 3, False)
-    connection.answer(b"")
-    assert wire.reading
+    assert (len(ward.frames), wire.reading) == (WINDOW + 3, True)
 
 
 def test_pause_and_resume_hold_for_all_connections():
