@@ -40,17 +40,10 @@ def batch_exceeded(raw: bytes, limits: Limits) -> bool:
     """Whether a batch has too many messages, or one of them too many segments; so before it is split."""
     if not _more(raw, b"\r", limits.segments) and not _more(raw, b"\n", limits.segments):
         return False
-    messages = begin = at = 0
-    while at >= 0:
-        found = [place for end in (b"\rMSH", b"\nMSH") if (place := raw.find(end, at)) >= 0]
-        at = min(found) + 1 if found else -1
-        if _segments_exceed(raw, limits.segments, begin, at if at >= 0 else len(raw)):
-            return True
-        messages += at >= 0
-        if messages > limits.messages:
-            return True
-        begin = at
-    return False
+    parts = _spans(raw, 0, len(raw), (b"\rMSH", b"\nMSH"))
+    return any(
+        number > limits.messages or _segments_exceed(raw, limits.segments, *part) for number, part in enumerate(parts)
+    )
 
 
 def _large_exceeds(raw: bytes, msh: Msh, limits: Limits) -> bool:

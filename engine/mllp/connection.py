@@ -44,7 +44,6 @@ class MllpConnection(Protocol):
         self._frame_began = 0.0
         self._since = 0.0  # when it was paused, or began to close
         self._holds = False  # whether the room counts bytes of ours
-        self._lost = False  # whether the transport was told to close
         self._unread: float | None = None  # since when the peer takes no answers
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
@@ -253,8 +252,7 @@ class MllpConnection(Protocol):
             return
         if self._gone:
             self._room.leave(self, self.host)
-        elif not self._lost:
-            self._lost = True
+        else:
             self._wire.unregisterProducer()
             self._wire.loseConnection()
 

@@ -110,10 +110,8 @@ def back_to_back(make: Callable[[int], bytes]) -> Callable[[int, int], Iterator[
         peers = [Peer(port) for _ in range(count)]
         yield 0
         for n in range(10**9):
-            for peer in peers:
-                peer.exchange(
-                    frames[n % 4].replace(b"|%d.%d|" % (os.getpid(), n % 4), b"|%d.%d|" % (os.getpid(), n), 1)
-                )
+            old, new = (b"|%d.%d|" % (os.getpid(), number) for number in (n % 4, n + 4))
+            peers[n % count].exchange(frames[n % 4].replace(old, new, 1))
             yield sum(peer.acked for peer in peers)
 
     return kind

@@ -92,15 +92,6 @@ def test_a_connection_that_does_not_close_is_cut():
     assert wire.aborted
 
 
-def test_closing_twice_is_once():
-    """What the transport was told already it is not told again."""
-    ward = Ward()
-    connection, wire = ward.connect()
-    connection.fault("surprise", [])
-    connection.fault("surprise", [])
-    assert (wire.closing, wire.producer, ward.listener.counters.faults) == (True, None, 2)
-
-
 def test_the_end_of_a_transport_is_told_to_the_protocol_only():
     _, wire = Ward().connect()
     assert wire.producer.stopProducing() is None
