@@ -42,6 +42,7 @@ class Health(NamedTuple):
     lanes: tuple[LaneHealth, ...]
     parked: Mapping[str, int]
     counts: Mapping[str, int]
+    traffic: Mapping[str, Mapping[str, int]] = {}  # by listener: what it has counted since the process started
     alerts: Mapping[str, int] = {}  # by channel: messages that failed lately, and that somebody must look at
 
     @property
@@ -57,7 +58,19 @@ def gather(site: Path) -> Health:
     names = sorted(file.stem for file in (site / "channels").glob("*.yaml"))
     listeners = {name: f"{listener.host}:{listener.port}" for name, listener in sorted(config.listeners.items())}
     with open_readers(site) as readers:
-        return look(readers, names, listeners, (running, processes), time.time_ns() // 1000)
+        health = look(readers, names, listeners, (running, processes), time.time_ns() // 1000)
+    return health._replace(traffic=ask_listeners(site) if running else {})
+
+
+def ask_listeners(site: Path) -> Mapping[str, Mapping[str, int]]:
+    """What the network process has counted of each listener; empty while it does not answer."""
+    from engine.app.control import call  # noqa: PLC0415 - only where a process is asked
+
+    try:
+        found: Mapping[str, Mapping[str, int]] = call(socket_of(site, "network"), "status", timeout=5)["listeners"]
+    except (BackstoryError, KeyError):
+        return {}
+    return found
 
 
 def ask_processes(site: Path) -> tuple[bool, Mapping[str, Any]]:
