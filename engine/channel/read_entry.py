@@ -9,6 +9,9 @@ from engine.errors import Unreadable
 from engine.hl7.message import Message
 
 _NOBODY = Who("", ())
+_HEAD = (
+    64 * 1024
+)  # bytes of a quarantined entry that are read for what finds it: it may be there for its million segments
 
 
 class ReadEntry(NamedTuple):
@@ -34,7 +37,7 @@ def read_entry(routes: Routes, entry: Entry) -> ReadEntry:
         return ReadEntry(entry, feed)
     try:
         # latin-1 decodes anything: what was quarantined for its charset can still be found
-        message = Message.parse(entry.body, entry.charset or "latin-1")
+        message = Message.parse(_readable(entry), entry.charset or "latin-1")
         control_id = message.segments[0].raw_field(10) or b""
         keys = tuple(search_keys(message, entry.position))
         if entry.kind is Kind.QUARANTINED:
@@ -44,6 +47,14 @@ def read_entry(routes: Routes, entry: Entry) -> ReadEntry:
     except Unreadable:
         return ReadEntry(entry, feed, problem=_refusal(entry))
     return ReadEntry(entry, feed, message, control_id, who, takers, keys)
+
+
+def _readable(entry: Entry) -> bytes:
+    """The body; of a quarantined one that is long the lines at its beginning."""
+    if entry.kind is not Kind.QUARANTINED or len(entry.body) <= _HEAD:
+        return entry.body
+    head = entry.body[:_HEAD]
+    return head[: max(head.rfind(b"\r"), head.rfind(b"\n")) + 1] or head
 
 
 def _refusal(entry: Entry) -> str:
