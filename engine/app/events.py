@@ -105,11 +105,20 @@ class ConnectionOpened(Event):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionClosed(Event):
-    """A sender's connection ended; `why` is a fixed word."""
+    """We closed or refused a connection; `why` is a fixed word, `times` how often since it was last told of this address."""
 
     listener: str
     peer: str
     why: str
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FewDescriptors(Event):
+    """The system allows fewer open files than the listeners' connections need; the sentence says what follows."""
+
+    why: str
+    level: ClassVar[Level] = Level.WARNING
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ worker's outbox (`outbox_reader`).
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from engine.app.intake import Listeners
 from engine.app.journal_items import Intake, Settled, Unjudged, told
 from engine.app.journal_thread import JournalThread
 from engine.app.lane_commands import LaneCommands
+from engine.app.large_frames import LargeFrames, Prepare
 from engine.app.network_plan import ListenerPlan, NetworkPlan
 from engine.app.outbox_reader import Outbox, OutboxReader
 from engine.channel.ports import Journal
@@ -42,6 +44,12 @@ class Files:
         from engine.store.journal import open_journal  # noqa: PLC0415 - slow to import, needed in its thread only
 
         return open_journal(path)
+
+    def preparing(self) -> Prepare:
+        """What prepares large frames for the journal; called in the thread that does so."""
+        from engine.store.bodies import Packer, prepare  # noqa: PLC0415 - as above
+
+        return partial(prepare, packer=Packer())
 
     def store(self, path: Path) -> Outbox:
         """store.db for reading; called in the thread that reads."""
@@ -70,7 +78,8 @@ class Exchange:
         self._clock = clock or SystemClock()
         self._started = self._clock.wall()
         self.thread = JournalThread(lambda: files.journal(plan.data / "journal.db"), self)
-        self.listeners = Listeners(self.thread, emit, self._clock.wall, reactor)
+        self._large = LargeFrames(files.preparing, self.thread.put, self.unjudged)
+        self.listeners = Listeners(self.thread, self._large, emit, self._clock.wall, reactor)
         ports = DeliveryPorts(self.thread.put, reactor, self._clock.wall, emit)
         self.delivering = Delivering(plan.destinations, ports)
         self.lane_command = LaneCommands(self.delivering, ports, plan.data, files)
@@ -122,7 +131,7 @@ class Exchange:
         """After the reactor has ended: end the threads."""
         if self._reader is not None:
             self._reader.stop()
-        if not self.failure and not self.thread.stop():
+        if not self.failure and not (self._large.stop() and self.thread.stop()):
             self.failure = "journal.db: the last commit did not end in time"
         self._hints.close()
         self._hint.close()

@@ -2,37 +2,24 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from engine.app.events import ConnectionClosed, DuplicateReceived, Event, MessageRefused, control_id
-from engine.app.journal_items import Intake, Unjudged
+from engine.app.journal_items import Asker, Intake, Unjudged
 from engine.app.journal_thread import JournalThread
+from engine.app.large_frames import LargeFrames
+from engine.app.repeats import Repeats
 from engine.channel.ports import Kind
 from engine.channel.receive import Answer, Judged, ListenerRules, judge
+from engine.hl7.batch import is_batch
 from engine.mllp.connection import MllpConnection
 from engine.mllp.framing import FrameEvent
 from engine.mllp.listener import ConnectionRules, MllpListener
+from engine.mllp.room import Room
 
-LARGE = 64 * 1024  # bytes; above, the journal thread judges, so that the reactor never stalls
-HIGH_FRAMES, HIGH_BYTES = 4_096, 64 * 1024 * 1024  # waiting for the journal: above, nobody is read
-
-
-@dataclass(slots=True)
-class Waiting:
-    """Frames and bytes between the listeners and the journal."""
-
-    frames: int = 0
-    bytes: int = 0
-
-    @property
-    def high(self) -> bool:
-        return self.frames > HIGH_FRAMES or self.bytes > HIGH_BYTES
-
-    @property
-    def low(self) -> bool:
-        return self.frames <= HIGH_FRAMES // 2 and self.bytes <= HIGH_BYTES // 2
+LARGE = 16 * 1024  # bytes; above, a thread of its own judges, so that the reactor never stalls
+BATCH = 4 * 1024  # bytes; the same for a batch, whose messages are judged one by one
 
 
 class Port:
@@ -43,7 +30,8 @@ class Port:
         self.log_control_id = log_control_id
         self.outcome: Counter[str] = Counter()  # accepted, quarantined, duplicates, control_ids_reused, not_kept
         self._intake = intake
-        self.factory = MllpListener(limits, self._frame, self._fault, intake.reactor)
+        self._repeats = Repeats()
+        self.factory = MllpListener(limits, self._frame, self._fault, intake.reactor, intake.room)
         self.address = ("", 0)
 
     def status(self) -> dict[str, Any]:
@@ -53,69 +41,87 @@ class Port:
 
     def _frame(self, connection: MllpConnection, event: FrameEvent) -> None:
         now, size = self._intake.wall(), len(event.body)
-        if size <= LARGE:
+        if size <= BATCH or (size <= LARGE and not is_batch(event.body)):
             self._intake.take(Intake(connection, judge(event, self.rules, connection.peer, now), size))
         else:
             late = partial(judge, event, self.rules, connection.peer, now)
-            self._intake.take(Unjudged(connection, late, size))
+            self._intake.take_large(Unjudged(connection, late, size))
 
     def _fault(self, peer: str, reason: str) -> None:
-        self._intake.emit(ConnectionClosed(self.rules.name, peer, reason))
+        times = self._repeats.told(peer.rpartition(":")[0] or peer, reason, self._intake.reactor.seconds())
+        if times:
+            self._intake.emit(ConnectionClosed(self.rules.name, peer, reason, times))
 
 
 class Listeners:
     """All ports of the site, and what they have under way."""
 
     def __init__(
-        self, thread: JournalThread, emit: Callable[[Event], None], wall: Callable[[], int], reactor: Any
+        self,
+        thread: JournalThread,
+        large: LargeFrames,
+        emit: Callable[[Event], None],
+        wall: Callable[[], int],
+        reactor: Any,
     ) -> None:
         self.ports: dict[str, Port] = {}
         self.emit = emit
         self.wall = wall
         self.reactor = reactor
-        self._thread = thread
-        self._waiting = Waiting()
-        self.paused: set[str] = set()  # why nobody is read: "queue", "journal"
+        self.room = Room()
+        self._put = thread.put
+        self._large = large
+        self._behind: Counter[Asker] = Counter()  # frames of a connection that went by the thread for large ones
+        self.paused: set[str] = set()  # why nobody is read: "journal"
 
     def add(self, rules: ListenerRules, limits: ConnectionRules, log_control_id: str = "plain") -> Port:
         """Prepare a listener; open it with `reactor.listenTCP(port, port.factory)`."""
         port = self.ports[rules.name] = Port(rules, limits, self, log_control_id)
         return port
 
-    def take(self, item: Intake | Unjudged) -> None:
-        """Hand a frame to the journal."""
-        waiting = self._waiting
-        waiting.frames += 1
-        waiting.bytes += item.size
-        if waiting.high:
-            self.pause("queue")
-        self._thread.put(item)
+    def take(self, item: Intake) -> None:
+        """Hand a frame to the journal; behind the large ones of its connection, so that answers keep their order."""
+        if self._behind and item.asker in self._behind:
+            self.take_large(item)
+        else:
+            self._put(item)
+
+    def take_large(self, item: Intake | Unjudged) -> None:
+        """Hand a frame to the thread that judges large ones."""
+        self._behind[item.asker] += 1
+        self._large.put(item)
 
     @property
     def idle(self) -> bool:
         """Whether nothing waits for the journal."""
-        return self._waiting.frames == 0
+        return self.room.frames == 0
 
     def settle(self, intakes: Sequence[Intake], answers: Sequence[Answer]) -> None:
         """What a commit has kept is answered."""
         for intake, answer in zip(intakes, answers, strict=True):
             self._count(intake.judged, answer)  # first: who has its answer may ask for the counts
+            if intake.apart:
+                self._passed(intake.asker)
             intake.asker.answer(answer.reply)
-        self._settled(intakes)
 
     def refuse(self, intakes: Sequence[Intake]) -> None:
         """What a commit could not keep is answered AR 207 or CR: the sender keeps it and sends it again."""
-        for asker, judged, _ in intakes:
+        for asker, judged, _, apart in intakes:
+            if apart:
+                self._passed(asker)
             asker.answer(judged.refusal())
             self.ports[judged.received[0].listener].outcome["not_kept"] += 1
-        self._settled(intakes)
 
     def drop(self, item: Unjudged) -> None:
         """A frame that could not be judged: its connection is closed, since it cannot be answered."""
+        self._passed(item.asker)
         item.asker.fault("surprise", [])
         item.asker.answer(b"")
-        self._waiting.frames -= 1
-        self._waiting.bytes -= item.size
+
+    def _passed(self, asker: Asker) -> None:
+        self._behind[asker] -= 1
+        if not self._behind[asker]:
+            del self._behind[asker]
 
     def pause(self, why: str) -> None:
         """Read from nobody while any reason to pause stands."""
@@ -131,13 +137,6 @@ class Listeners:
             if not self.paused:
                 for port in self.ports.values():
                     port.factory.resume()
-
-    def _settled(self, intakes: Sequence[Intake]) -> None:
-        waiting = self._waiting
-        waiting.frames -= len(intakes)
-        waiting.bytes -= sum(intake.size for intake in intakes)
-        if self.paused and waiting.low:
-            self.resume("queue")
 
     def _count(self, judged: Judged, answer: Answer) -> None:
         received = judged.received[0]

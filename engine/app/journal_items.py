@@ -27,15 +27,19 @@ class Waiting(Protocol):
 
 
 class Intake(NamedTuple):
-    """A judged frame on its way in, and how many bytes it counts for."""
+    """A judged frame on its way in, and how many bytes it has.
+
+    `apart`: it is large, or came behind a large one on its connection; such are committed after those that wait.
+    """
 
     asker: Asker
     judged: Judged
     size: int
+    apart: bool = False
 
 
 class Unjudged(NamedTuple):
-    """A large frame on its way in: the writing thread judges it, so that the reactor never stalls."""
+    """A large frame on its way in: a thread of its own judges and prepares it, so that nobody waits for that."""
 
     asker: Asker
     judge: Callable[[], Judged]
@@ -57,7 +61,7 @@ class Act(NamedTuple):
     command: str  # id of the command that asked for it (D17)
 
 
-Item = Intake | Unjudged | Settle | Act
+Item = Intake | Settle | Act
 
 
 class Opened(NamedTuple):

@@ -1,22 +1,24 @@
 """The one thread that writes journal.db: receives, lanes and operator acts that wait together share one commit.
 
 TRANSACTION: everything that waited when the thread came round is one BEGIN IMMEDIATE ... COMMIT, so an fsync is paid per
-batch. Answers and lanes go back to the reactor by one call after the commit, never before it.
+batch. Large frames come after the others, in commits of their own. Answers and lanes go back to the reactor by one call after the commit, never before it.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from engine.app.journal_items import Act, Intake, Item, Opened, Outside, Settle, Settled, Unjudged
+from engine.app.journal_items import Act, Intake, Item, Opened, Outside, Settle, Settled
 from engine.channel.deliver import deliver
 from engine.channel.ports import Appended, Journal, JournalTransaction
 from engine.channel.receive import Answer, receive
 from engine.errors import Retryable, StoreRefused
 
 MAX_BATCH = 512  # frames, decisions and acts of one commit
+APART_BYTES = 2 * 1024 * 1024  # of large frames that share a commit
 TURNAROUND = 0.001  # seconds in which a peer that was answered usually has sent its next message
 GATHER = (0.00008, 0.00008, 0.00008)  # seconds; pauses in which the others of the last commit may come
 RETRY = 0.5  # seconds between attempts to write what must not be given up
@@ -35,6 +37,7 @@ class JournalThread:
         self._outside = outside
         self._queue: SimpleQueue[Item | None] = SimpleQueue()
         self._owed: list[Settle] = []  # decisions whose commit was refused: the message has left, they must be written
+        self._apart: deque[Intake] = deque()  # large ones, in the order they came
         self._troubled = False
         self._expected = 0  # items that will be there soon, if everybody of the last commit goes on at once
         self._settled_at = 0.0
@@ -78,13 +81,30 @@ class JournalThread:
         """One round: everything that waits, in one commit; returns whether to go on."""
         batch, last = self._batch()
         if batch or self._owed:
-            self.busy_since = time.monotonic()
-            self._commit(journal, batch)
-            self.busy_since = 0.0
+            self._timed(journal, batch)
+        while self._apart:
+            self._timed(journal, self._next_apart())
+            if not last:
+                break
         return not last
 
+    def _timed(self, journal: Journal, batch: Sequence[Item]) -> None:
+        self.busy_since = time.monotonic()
+        self._commit(journal, batch)
+        self.busy_since = 0.0
+
+    def _next_apart(self) -> list[Item]:
+        """Large frames of one commit: as many as keep others waiting no longer than one of them would."""
+        batch: list[Item] = []
+        size = 0
+        while self._apart and len(batch) < MAX_BATCH and (not batch or size + self._apart[0].size <= APART_BYTES):
+            item = self._apart.popleft()
+            size += item.size
+            batch.append(item)
+        return batch
+
     def _commit(self, journal: Journal, batch: Sequence[Item]) -> None:
-        intakes = [taken for item in batch if isinstance(item, Intake | Unjudged) if (taken := self._judged(item))]
+        intakes = [item for item in batch if isinstance(item, Intake)]
         lanes = self._owed + [item for item in batch if isinstance(item, Settle)]
         acts = [item for item in batch if isinstance(item, Act)]
         try:
@@ -116,10 +136,13 @@ class JournalThread:
         """Everything that waits, at least one item unless something is owed; and whether it is the last."""
         batch: list[Item] = []
         try:
-            item = self._queue.get(timeout=RETRY if self._owed else None)
+            item = self._queue.get_nowait() if self._apart else self._queue.get(timeout=RETRY if self._owed else None)
             self._gather()
             while item is not None:
-                batch.append(item)
+                if isinstance(item, Intake) and item.apart:
+                    self._apart.append(item)
+                else:
+                    batch.append(item)
                 if len(batch) >= MAX_BATCH:
                     return batch, False
                 item = self._queue.get_nowait()
@@ -134,15 +157,6 @@ class JournalThread:
                 if self._queue.qsize() + 1 >= self._expected:
                     return
                 time.sleep(pause)
-
-    def _judged(self, item: Intake | Unjudged) -> Intake | None:
-        if isinstance(item, Intake):
-            return item
-        try:
-            return Intake(item.asker, item.judge(), item.size)
-        except Exception as error:  # noqa: BLE001 - process loop: one frame must not end the process for all
-            self._outside.unjudged(item, error)
-            return None
 
     def _settled(self, settled: Settled, acts: Sequence[Act], appended: Sequence[Appended]) -> None:
         self.commits += 1

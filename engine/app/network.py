@@ -22,7 +22,8 @@ from twisted.logger import globalLogBeginner
 
 from engine.app.clock import Drift, SystemClock
 from engine.app.control import ControlServer
-from engine.app.events import ClockJumped, ProcessStarted, ProcessStopping, surprise
+from engine.app.descriptors import with_descriptors
+from engine.app.events import ClockJumped, FewDescriptors, ProcessStarted, ProcessStopping, surprise
 from engine.app.exchange import Exchange, Files
 from engine.app.log_files import Logs
 from engine.app.network_commands import NetworkCommands
@@ -58,6 +59,10 @@ def run(plan: NetworkPlan, parent_fd: int) -> int:
     observer: Any = partial(_observe, logs=logs)
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)
     sys.setswitchinterval(SWITCH)
+    plan, too_few = with_descriptors(plan)
+    if too_few:
+        logs.emit(FewDescriptors(too_few))
+        print(f"backstory network: {too_few}", file=sys.stderr)  # noqa: T201 - whoever starts it must see it
     exchange = Exchange(plan, reactor, logs.emit, Files(), clock)
     control = ControlServer(plan.data / "run" / f"{NAME}.sock", NetworkCommands(exchange, logs.emit, clock.wall))
     try:

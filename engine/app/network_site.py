@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from engine.app.network_plan import DestinationPlan, ListenerPlan, NetworkPlan
+from engine.channel.limits import Limits
 from engine.channel.verdict import ListenerRules
 from engine.errors import BackstoryError, ConfigError
 from engine.mllp.listener import ConnectionRules
@@ -78,12 +79,19 @@ def plan_of(folder: Path) -> NetworkPlan:
 def _listener(name: str, row: "ListenerConfig", wanted: set[bytes]) -> ListenerPlan:
     processing_ids = frozenset(word.encode() for word in row.processing_ids)
     rules = ListenerRules(
-        *(name, processing_ids, row.identity.charset, frozenset(wanted)),
+        *(name, processing_ids, row.identity.charset, frozenset(wanted), Limits(**dict(row.limits))),
         override=row.identity.charset_override or "",
         strict=row.strict,
     )
-    limits = ConnectionRules(row.max_bytes, row.idle, row.frame_time, strict=row.strict)
-    return ListenerPlan(row.host, row.port, rules, limits, row.log_control_id)
+    connections = ConnectionRules(
+        *(row.max_bytes, row.idle, row.frame_time),
+        max_connections=row.max_connections,
+        allow=row.allow,
+        strict=row.strict,
+    )
+    if row.connections is not None:
+        connections = connections._replace(per_peer=row.connections, count_local=True)
+    return ListenerPlan(row.host, row.port, rules, connections, row.log_control_id)
 
 
 def _wanted_types(folder: Path) -> dict[str, set[bytes]]:

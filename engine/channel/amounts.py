@@ -1,7 +1,8 @@
-"""The words of config.yaml that many rows share: names, ports, lengths of time, sizes, zones and character sets."""
+"""The words of config.yaml that many rows share: names, ports, lengths of time, sizes, zones, character sets and networks."""
 
 import re
 from collections.abc import Iterable
+from ipaddress import IPv6Network, ip_network
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ from engine.hl7.charset import charset_of, usable
 MIB = 1024 * 1024
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"B": 1, "KiB": 1024, "MiB": MIB, "GiB": 1024 * MIB}
+_MAPPED = 96  # bits before an IPv4 address in one of IPv6
 _AMOUNT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)\s*([A-Za-z]+)", re.ASCII)
 
 
@@ -54,12 +56,25 @@ def _charset(name: str) -> str:
     return codec
 
 
+def _network(text: str) -> str:
+    """A network or an address as CIDR; an IPv4 address written as one of IPv6 is one of IPv4."""
+    try:
+        network = ip_network(text)
+    except ValueError as error:
+        raise ValueError("this is no address and no network; write one such as 10.0.0.0/8 or 192.168.1.7") from error
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    if mapped is not None and network.prefixlen >= _MAPPED:
+        return f"{mapped}/{network.prefixlen - _MAPPED}"
+    return str(network)
+
+
 def _with_unit(kind: str, units: Iterable[str], *examples: str) -> WithJsonSchema:
     """The schema of an amount: a number, or a text of a number and a unit."""
     text = {"type": "string", "pattern": f"^[0-9]+(\\.[0-9]+)? *({'|'.join(units)})$", "examples": [*examples]}
     return WithJsonSchema({"anyOf": [{"type": kind, "exclusiveMinimum": 0}, text]})
 
 
+Network = Annotated[str, AfterValidator(_network)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Charset = Annotated[str, AfterValidator(_charset)]
 Port = Annotated[int, Field(ge=0, le=65535)]  # 0: any free port, for tests

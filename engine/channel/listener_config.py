@@ -1,11 +1,13 @@
 """A listener's row of config.yaml: a port that receives MLLP, and whom its messages are about."""
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from engine.channel.amounts import MIB, Bytes, Charset, Model, Port, Seconds, Zone
+from engine.channel.amounts import MIB, Bytes, Charset, Model, Network, Port, Seconds, Zone
+
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class IdentityConfig(Model):
@@ -19,6 +21,17 @@ class IdentityConfig(Model):
     charset_override: Charset | None = Field(None, description="what is really sent, whatever MSH-18 says")
 
 
+class LimitsConfig(Model):
+    """How much of everything one message may have; counted before anything of it is parsed (R5)."""
+
+    segments: Count = Field(10_000, description="of a message")
+    fields: Count = Field(1_000, description="of a segment")
+    repetitions: Count = Field(1_000, description="of a field")
+    components: Count = Field(200, description="of a field; and subcomponents")
+    field_bytes: Bytes = Field(4 * MIB, description="of a field")
+    messages: Count = Field(10_000, description="of a batch")
+
+
 class ListenerConfig(Model):
     """A port that receives MLLP."""
 
@@ -29,7 +42,13 @@ class ListenerConfig(Model):
     strict: bool = Field(False, description="refuse what is odd instead of accepting it with a flag (docs/wire.md)")
     max_bytes: Bytes = Field(16 * MIB, description="of one message")
     idle: Seconds = Field(300.0, description="silence before the connection is closed")
-    frame_time: Seconds = Field(30.0, description="time for one message to arrive")
+    frame_time: Seconds = Field(30.0, description="time for one message to arrive, or for an answer to be taken")
+    allow: tuple[Network, ...] = Field((), description="addresses and networks that may connect; empty: everybody")
+    connections: Count | None = Field(
+        None, description="of one address; 32 where nothing is said, and those of this machine are not counted then"
+    )
+    max_connections: Count = Field(1_024, description="of the listener")
+    limits: LimitsConfig = LimitsConfig()
     backfill: bool = Field(False, description="messages of the past: facts are kept, nothing is sent")
     history_from: datetime | None = Field(None, description="since when a backfill is complete")
     log_control_id: Literal["plain", "hash"] = Field(

@@ -11,6 +11,7 @@ from engine.hl7.message import Message
 from engine.hl7.received import message_of
 
 _NOBODY = Who("", ())
+_HEAD = 64 * 1024  # bytes read of a quarantined entry: it may be there for its million segments
 
 
 class ReadEntry(NamedTuple):
@@ -39,7 +40,7 @@ def read_entry(routes: Routes, entry: Entry) -> ReadEntry:
         return ReadEntry(entry, routes.feed(entry.listener), act=act)
     feed = routes.feed(entry.listener)
     try:
-        message = message_of(entry.body, entry.charset)
+        message = message_of(_readable(entry), entry.charset)
         control_id = message.segments[0].raw_field(10) or b""
         keys = tuple(search_keys(message, entry.position))
         if entry.kind is Kind.QUARANTINED:
@@ -49,6 +50,14 @@ def read_entry(routes: Routes, entry: Entry) -> ReadEntry:
     except Unreadable:
         return ReadEntry(entry, feed, problem=_refusal(entry))
     return ReadEntry(entry, feed, message, control_id, who, takers, keys)
+
+
+def _readable(entry: Entry) -> bytes:
+    """The body; of a quarantined one that is long the lines at its beginning."""
+    if entry.kind is not Kind.QUARANTINED or len(entry.body) <= _HEAD:
+        return entry.body
+    head = entry.body[:_HEAD]
+    return head[: max(head.rfind(b"\r"), head.rfind(b"\n")) + 1] or head
 
 
 def _refusal(entry: Entry) -> str:

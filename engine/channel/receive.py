@@ -7,11 +7,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from engine.channel.examine import examine
+from engine.channel.limits import batch_exceeded
 from engine.channel.ports import Appended, JournalTransaction, Kind, Received
 from engine.channel.verdict import ListenerRules, Verdict
 from engine.errors import Unreadable
 from engine.hl7.acknowledge import AckError, acknowledge
-from engine.hl7.batch import Batch, is_batch, split_batch
+from engine.hl7.batch import NO_BATCH, Batch, is_batch, split_batch
 from engine.hl7.msh import Msh, damage, scan_msh
 from engine.hl7.transcode import answer_in
 from engine.mllp.framing import KEPT_BYTES, Framed, FrameEvent, frame
@@ -174,6 +175,9 @@ def _identity(raw: bytes, msh: Msh | None) -> bytes:
 
 def _judge_batch(event: FrameEvent, rules: ListenerRules, peer: str, now: int) -> Judged:
     """One answer for the whole frame: one entry for each message, or the whole frame quarantined."""
+    if batch_exceeded(event.body, rules.limits):
+        mirrored = _mirrored(event.body, NO_BATCH)
+        return _judged(event, rules.name, peer, (mirrored, Verdict("AE", "104"), now))
     batch = split_batch(event.body)
     problem = batch.problem or (rules.strict and not event.body.startswith((b"FHS", b"BHS")))
     bad = Verdict("AE", "102") if event.vt_at >= 0 else Verdict("AE", "100") if problem else None

@@ -23,6 +23,17 @@ class Kind(IntEnum):
     OPERATOR = 2  # an operator's act or a deferred result, through the internal listener `backstory` (D12b)
 
 
+class Prepared(NamedTuple):
+    """A body as the journal keeps it: `sha256` is of the body as it came."""
+
+    encoding: int
+    kept: bytes
+    sha256: bytes
+
+    def __repr__(self) -> str:
+        return f"Prepared({len(self.kept)} bytes)"
+
+
 class Received(NamedTuple):
     """A frame that receive judged, on its way into the journal."""
 
@@ -36,6 +47,7 @@ class Received(NamedTuple):
     flags: str  # fixed words joined by blanks: "charset_assumed lf_line_ends"
     identity: bytes  # MSH-3, MSH-4, MSH-10 joined by NUL: what the dedupe key is made of; b"" = never a duplicate
     partition: int = 0
+    prepared: "Prepared | None" = None  # what the journal would work out from the body, done beforehand for a large one
 
     def __repr__(self) -> str:
         return f"Received({self.listener}, {self.kind.name}, {len(self.body)} bytes, {self.answer!r})"

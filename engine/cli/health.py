@@ -47,6 +47,7 @@ class Health(NamedTuple):
     parked: Mapping[str, int]
     counts: Mapping[str, int]
     quarantined: int = 0  # lately, refused with an answer or silently by MSH-15, neither released nor dismissed
+    traffic: Mapping[str, Mapping[str, int]] = {}  # by listener: what it has counted since the process started
     alerts: Mapping[str, int] = {}  # by channel: messages that failed lately, and that somebody must look at
     removed: Mapping[str, int] = {}  # by destination that config.yaml lacks: messages that wait for it
 
@@ -64,7 +65,18 @@ def gather(site: Path) -> Health:
     listeners = {name: f"{listener.host}:{listener.port}" for name, listener in sorted(config.listeners.items())}
     with open_readers(site) as readers:
         found = look(readers, names, listeners, (running, processes), time.time_ns() // 1000)
-    return found._replace(removed=_removed(found, config.destinations))
+    return found._replace(removed=_removed(found, config.destinations), traffic=ask_listeners(site) if running else {})
+
+
+def ask_listeners(site: Path) -> Mapping[str, Mapping[str, int]]:
+    """What the network process has counted of each listener; empty while it does not answer."""
+    from engine.app.control import call  # noqa: PLC0415 - only where a process is asked
+
+    try:
+        found: Mapping[str, Mapping[str, int]] = call(socket_of(site, "network"), "status", timeout=5)["listeners"]
+    except (BackstoryError, KeyError):
+        return {}
+    return found
 
 
 def ask_processes(site: Path) -> tuple[bool, Mapping[str, Any]]:

@@ -43,7 +43,7 @@ def lines(health: Health, wanted: list[str]) -> list[str]:
         f"processed   {health.processed} entries{_behind(health)}",
         "counts      " + ", ".join(f"{count} {name}" for name, count in sorted(health.counts.items())),
         "",
-        columns(health.listeners.items(), ("LISTENER", "ADDRESS")),
+        columns((_listener(health, name) for name in health.listeners), _LISTENERS),
         "",
         columns(((name, _channel(health, name)) for name in health.channels), ("CHANNEL", "STATE")),
     ]
@@ -52,6 +52,16 @@ def lines(health: Health, wanted: list[str]) -> list[str]:
         text += ["", columns((_lane(lane, health.now) for lane in health.lanes), head)]
     text += ["", *(f"needs a person: {sentence}" for sentence in wanted)] if wanted else ["", "all is well"]
     return text
+
+
+_LISTENERS = ("LISTENER", "ADDRESS", "CONNECTIONS", "FRAMES", "REFUSED", "NOT ALLOWED", "FAULTS")
+
+
+def _listener(health: Health, name: str) -> list[str]:
+    """Its counters since the process started: of connections, the open ones, those refused, not listed, closed by us."""
+    found = health.traffic.get(name, {})
+    names = ("connections", "frames", "refused", "not_allowed", "faults")
+    return [name, health.listeners[name], *(str(found.get(one, "-")) for one in names)]
 
 
 def _behind(health: Health) -> str:
@@ -107,6 +117,7 @@ def as_words(health: Health, wanted: list[str]) -> dict[str, Any]:
         "behind": health.behind,
         "oldest_unprocessed": health.oldest_unprocessed,
         "listeners": dict(health.listeners),
+        "traffic": {name: dict(found) for name, found in health.traffic.items()},
         "channels": {
             name: {"state": channel_state(cursor), **({} if cursor is None else _cursor(cursor._asdict()))}
             for name, cursor in health.channels.items()

@@ -5,13 +5,13 @@ VT inside a frame is content. FS ends a frame when CR or VT follows, or a second
 strict framer takes only FS CR for an end. Long because one scan over the bytes decides all of it.
 """
 
-import sys
 from enum import IntEnum
 from typing import NamedTuple
 
-VT = b"\x0b"
-FS = b"\x1c"
-CR = b"\r"
+from engine.mllp.marks import CR, FAR, FS, VT, Marks
+
+__all__ = ["CR", "END", "FS", "VT", "FrameEvent", "Framed", "Framer", "frame"]
+
 END = FS + CR
 STARTS = (b"MSH", b"FHS", b"BHS")
 MAX_BYTES = 16 * 1024 * 1024
@@ -21,7 +21,6 @@ _WIDE_STARTS = (b"\xff\xfe", b"\xfe\xff\0", b"\0")  # what stands before its VT:
 SILENCE = 1.0  # seconds after which a lone FS has ended its frame
 
 _VT, _FS, _CR = VT[0], FS[0], CR[0]
-_FAR = sys.maxsize
 
 
 class Framed(IntEnum):
@@ -53,10 +52,17 @@ def frame(body: bytes) -> bytes:
 
 
 class Framer:
-    """Cuts a stream into frames; memory is bounded by `max_bytes` and one packet."""
+    """Cuts a stream into frames; memory is bounded by `max_bytes` and one packet.
 
-    def __init__(self, max_bytes: int = MAX_BYTES, *, strict: bool = False) -> None:
+    Args:
+        max_bytes: of one frame.
+        most: events that one call returns; what stands behind them is kept until `feed` is called again.
+        strict: FS CR alone ends a frame.
+    """
+
+    def __init__(self, max_bytes: int = MAX_BYTES, most: int = FAR, *, strict: bool = False) -> None:
         self._max = max_bytes
+        self._most = most
         self._strict = strict
         self._buffer = bytearray()
         self._inside = False
@@ -65,6 +71,7 @@ class Framer:
         self._fs_inside = False
         self._junk = False
         self._dead = False
+        self._more = False
         self._heard = 0.0
 
     @property
@@ -78,16 +85,32 @@ class Framer:
         buffer, at = self._buffer, self._scanned
         return self._inside and not self._strict and at == len(buffer) - 1 and buffer[at] == _FS
 
+    @property
+    def size(self) -> int:
+        """Bytes that are kept: of a frame that has not ended, or behind the events of the last call."""
+        return len(self._buffer)
+
+    @property
+    def more(self) -> bool:
+        """Whether the last call stopped at `most` events: an empty `feed` goes on."""
+        return self._more
+
     def feed(self, data: bytes, now: float = 0.0) -> list[FrameEvent]:
         """Take the next bytes; `now` is a monotonic second, used by `silent` only."""
         self._heard = now
-        if not (self._inside or self._dead or self._buffer) and _is_one_frame(data, self._max):
+        if not self._inside and not self._buffer and not self._dead and _is_one_frame(data, self._max):
             self._junk = False
             return [FrameEvent(Framed.FRAME, data[1:-2])]
         if self._dead:
             return []
         self._buffer += data
         return self._scan()
+
+    def keep(self, data: bytes, now: float) -> None:
+        """Take the next bytes without looking at them: an empty `feed` goes on."""
+        self._heard = now
+        self._buffer += data
+        self._more = True
 
     def silent(self, now: float) -> list[FrameEvent]:
         """End the frame whose FS has been followed by a second of silence."""
@@ -106,29 +129,40 @@ class Framer:
         self._leave()
         return [event]
 
+    def forget(self) -> None:
+        """Nothing more is wanted of this stream."""
+        self._dead = True
+        self._inside = self._more = False
+        self._buffer.clear()
+
     def _scan(self) -> list[FrameEvent]:
         events: list[FrameEvent] = []
-        marks = _Marks(self._buffer)
+        marks = Marks(self._buffer)
         start = 0  # of the current frame's content in the buffer
+        self._more = False
         while not self._dead:
+            if len(events) >= self._most:
+                self._more = True
+                break
             step = self._inside_step(marks, start, events) if self._inside else self._outside_step(marks, start, events)
             if step < 0:
                 break
             start = step
         if self._dead:
             self._buffer.clear()
-        elif self._inside:
+        elif self._inside or self._more:
             del self._buffer[:start]
             self._scanned -= start
+            self._more = self._more and bool(self._buffer)
         return events
 
-    def _outside_step(self, marks: "_Marks", start: int, events: list[FrameEvent]) -> int:
+    def _outside_step(self, marks: Marks, start: int, events: list[FrameEvent]) -> int:
         """Skip to the next VT; returns where the frame's content starts, -1 when the buffer is used up."""
         at = marks.next_vt(start)
         end = min(at, len(self._buffer))
         skipped = self._buffer[start:end].lstrip(b"\r\n")
         if not self._junk and skipped.strip(b"\r\n"):
-            after = b"" if at == _FAR else bytes(self._buffer[at : at + 2])
+            after = b"" if at == FAR else bytes(self._buffer[at : at + 2])
             if _may_be_wide(skipped, after):
                 if len(after) < 2:
                     self._buffer[:end] = skipped
@@ -136,18 +170,18 @@ class Framer:
             else:
                 self._junk = True
                 events.append(FrameEvent(Framed.JUNK))
-        if at == _FAR:
+        if at == FAR:
             self._buffer.clear()
             return -1
         self._enter(at + 1)
         return at + 1
 
-    def _inside_step(self, marks: "_Marks", start: int, events: list[FrameEvent]) -> int:
+    def _inside_step(self, marks: Marks, start: int, events: list[FrameEvent]) -> int:
         """Decide the bytes up to the next end of a frame; returns where to go on, -1 when more bytes are needed."""
         buffer = self._buffer
         while True:
             at = marks.next(self._scanned)
-            if at == _FAR:
+            if at == FAR:
                 self._scanned = len(buffer)
                 return self._wait(start, events)
             self._scanned = at
@@ -197,7 +231,12 @@ class Framer:
         if at == start:
             return FrameEvent(Framed.EMPTY, flags=flag)
         words = [flag] * bool(flag) + ["fs_inside"] * self._fs_inside + ["vt_inside"] * (self._vt_at >= 0)
-        return FrameEvent(Framed.FRAME, bytes(self._buffer[start:at]), " ".join(words), self._vt_at)
+        return FrameEvent(Framed.FRAME, self._content(start, at), " ".join(words), self._vt_at)
+
+    def _content(self, start: int, at: int) -> bytes:
+        """Copied once: a slice of the buffer would be a copy of its own."""
+        with memoryview(self._buffer) as view:
+            return bytes(view[start:at])
 
     def _cut(self, start: int, at: int) -> FrameEvent:
         if at - start > self._max:
@@ -220,26 +259,6 @@ class Framer:
 
     def _leave(self) -> None:
         self._inside = False
-
-
-class _Marks:
-    """The next VT and FS of a buffer, each byte looked at once however many marks there are."""
-
-    def __init__(self, buffer: bytearray) -> None:
-        self._buffer = buffer
-        self._vt = self._fs = -1
-
-    def next_vt(self, start: int) -> int:
-        if self._vt < start:
-            found = self._buffer.find(VT, start)
-            self._vt = found if found >= 0 else _FAR
-        return self._vt
-
-    def next(self, start: int) -> int:
-        if self._fs < start:
-            found = self._buffer.find(FS, start)
-            self._fs = found if found >= 0 else _FAR
-        return min(self.next_vt(start), self._fs)
 
 
 def _may_be_wide(skipped: bytearray, after: bytes) -> bool:

@@ -1,32 +1,23 @@
 """A port that receives MLLP: every frame goes out by one call and comes back by one answer, in order (HL7 transport, MLLP R1)."""
 
-import ipaddress
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
 
+from engine.mllp.admission import NOT_ALLOWED, Admission
 from engine.mllp.connection import MllpConnection
-from engine.mllp.framing import MAX_BYTES, FrameEvent
+from engine.mllp.framing import FrameEvent
+from engine.mllp.room import Room
+from engine.mllp.rules import ConnectionRules
+
+__all__ = ["ConnectionRules", "Counters", "MllpListener"]
 
 TICK = 0.25  # seconds between looks at silent connections
-
-
-class ConnectionRules(NamedTuple):
-    """Limits of a connection (R5): bytes of a frame, seconds of silence, seconds of one frame, connections of one peer.
-
-    `strict`: a frame ends by FS CR alone, and what cannot be framed closes the connection instead of being passed over.
-    """
-
-    max_bytes: int = MAX_BYTES
-    idle: float = 300.0
-    frame_time: float = 30.0
-    per_peer: int = 32  # addresses of this machine are not counted: a proxy or a test stands there
-    strict: bool = False
 
 
 @dataclass(slots=True)
@@ -35,7 +26,8 @@ class Counters:
 
     connections: int = 0  # open now
     opened: int = 0
-    refused: int = 0  # over `per_peer`
+    refused: int = 0  # over `per_peer` or `max_connections`
+    not_allowed: int = 0  # not in the allow-list
     frames: int = 0
     bytes: int = 0
     answered: int = 0
@@ -50,13 +42,25 @@ OnFault = Callable[[str, str], None]  # (peer, reason): fixed words
 
 
 class MllpListener(Factory):
-    """A listener: give it to `reactor.listenTCP`; it calls `on_frame` with whole frames and with what is to be kept."""
+    """A listener: give it to `reactor.listenTCP`; it calls `on_frame` with whole frames and with what is to be kept.
+
+    Args:
+        rules: what its peers may do.
+        on_frame: gets each frame; its connection's `answer` must be called once for each, in order.
+        on_fault: is told of each connection that is refused or closed by us.
+        clock: the reactor.
+        room: shared with other listeners, whose frames wait for the same journal.
+    """
 
     noisy = False
 
-    def __init__(self, rules: ConnectionRules, on_frame: OnFrame, on_fault: OnFault, clock: Any) -> None:
+    def __init__(
+        self, rules: ConnectionRules, on_frame: OnFrame, on_fault: OnFault, clock: Any, room: Room | None = None
+    ) -> None:
         self.rules = rules
+        self.room = room or Room()
         self.counters = Counters()
+        self._admission = Admission(rules)
         self.may_read = True
         self.seconds: Callable[[], float] = clock.seconds
         self._on_frame = on_frame
@@ -75,25 +79,29 @@ class MllpListener(Factory):
         self._ticking.stop()
 
     def buildProtocol(self, addr: IAddress | None) -> MllpConnection | None:  # noqa: N802 - Twisted's name
-        """Accept a connection, or refuse it when its peer has too many."""
+        """Accept a connection, or refuse it: None closes it at once."""
         host = getattr(addr, "host", "")
-        if self._per_peer[host] >= self.rules.per_peer and not _is_local(host):
+        refusal = self._admission.refusal(host, self._per_peer.get(host, 0), len(self._connections))
+        if not refusal:
+            return MllpConnection(self)
+        if refusal == NOT_ALLOWED:
+            self.counters.not_allowed += 1
+        else:
             self.counters.refused += 1
-            self._on_fault(host, "too_many_connections")
-            return None
-        return MllpConnection(self)
+        self._on_fault(host, refusal)
+        return None
 
     def pause(self) -> None:
         """Read nothing from anybody until `resume`."""
         self.may_read = False
         for connection in self._connections:
-            connection.pause()
+            connection.look()
 
     def resume(self) -> None:
         """Read again."""
         self.may_read = True
         for connection in list(self._connections):
-            connection.resume()
+            connection.look()
 
     def close(self) -> None:
         """Take no more frames; each connection closes when its last answer is out."""
@@ -112,13 +120,11 @@ class MllpListener(Factory):
 
     def opened(self, connection: MllpConnection) -> None:
         """A connection is there."""
-        host = connection.peer.rpartition(":")[0]
-        self._connections[connection] = host
+        host = self._connections[connection] = connection.host
         self._per_peer[host] += 1
         self.counters.opened += 1
         self.counters.connections += 1
-        if not self.may_read:
-            connection.pause()
+        connection.look()
 
     def closed(self, connection: MllpConnection) -> None:
         """A connection is gone."""
@@ -137,10 +143,3 @@ class MllpListener(Factory):
         now = self.seconds()
         for connection in list(self._connections):
             connection.tick(now)
-
-
-def _is_local(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return False

@@ -19,10 +19,14 @@ from engine.errors import Unreadable
 from engine.hl7.acknowledge import Ack, read_ack
 from engine.mllp.answer import MISMATCH, NoAnswer
 from engine.mllp.framing import SILENCE, Framed, FrameEvent, Framer, frame
+from engine.mllp.keepalive import keep_alive
 from engine.mllp.writer import Writer
 
 MAX_ANSWER = 64 * 1024
 CONNECT_TIMEOUT = 10.0  # seconds
+VANISHED = (
+    30.0  # seconds; in which TCP finds out that the destination is gone, or longer where an answer may take longer
+)
 
 
 class Target(NamedTuple):
@@ -214,7 +218,7 @@ class _SenderConnection(Protocol):
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         self._wire.setTcpNoDelay(True)
-        self._wire.setTcpKeepAlive(True)
+        keep_alive(self._wire, max(self._sender.target.ack_timeout, VANISHED))
         self._write = Writer(self._wire)
         self._sender.made(self._attempt, self)
 

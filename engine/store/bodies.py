@@ -1,14 +1,23 @@
 """How bodies are kept: as they came, or, where it helps, compressed."""
 
+import hashlib
 from typing import Final
 
 import zstandard
+
+from engine.channel.ports import Prepared, Received
 
 RAW: Final = 0
 ZSTD: Final = 1
 
 _LEVEL = 3
 _WORTH = 0.9  # a compressed body is kept when it is at most this share of the raw one
+
+
+def prepare(received: Received, packer: "Packer") -> Received:
+    """Do beforehand, outside of the transaction, what a large body costs in it: compressing, and its digest."""
+    digest = hashlib.sha256(received.body).digest()
+    return received._replace(prepared=Prepared(*packer.pack(received.body), digest))
 
 
 class Packer:

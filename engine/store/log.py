@@ -61,7 +61,8 @@ class LogWriterSql:
         rows: list[tuple[Any, ...]] = []
         appended = []
         for received, h in zip(batch, hashes, strict=True):
-            digest = hashlib.sha256(received.body).digest()
+            prepared = received.prepared
+            digest = hashlib.sha256(received.body).digest() if prepared is None else prepared.sha256
             earlier = [] if h is None else self._known(same, h, received)
             found = next((e for e in earlier if e[1] == digest), None)
             if found is not None:
@@ -84,7 +85,7 @@ class LogWriterSql:
             raise StoreRefused(f"partition {r.partition} of a journal that has {self._partitions}")
         word = self._words.number
         host, port = split_peer(r.peer)
-        encoding, body = self._packer.pack(r.body)
+        encoding, body = self._packer.pack(r.body) if r.prepared is None else r.prepared[:2]
         return (
             *(self._last, r.received, r.partition, word(r.listener), word(host), port, word(r.charset), int(r.kind)),
             *(word(r.answer), word(r.flags), encoding, h, digest, body),

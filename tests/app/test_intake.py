@@ -8,6 +8,7 @@ from engine.app.intake import Listeners
 from engine.app.journal_items import Intake, Unjudged
 from engine.channel.receive import ListenerRules, receive
 from engine.hl7.acknowledge import read_ack
+from engine.mllp import room
 from engine.mllp.framing import frame
 from engine.mllp.listener import ConnectionRules
 from engine.store.memory import MemoryJournal
@@ -20,18 +21,32 @@ def message(control_id="C1", kind="ADT^A01", tail=b""):
     return f"MSH|^~\\&|LAB|HOSP|||20260819||{kind}|{control_id}|P|2.5\rPID|1||1||DOE^JANE\r".encode() + tail
 
 
+class Way:
+    """One of the threads that take frames."""
+
+    def __init__(self, desk, name):
+        self._desk = desk
+        self._name = name
+
+    def put(self, item):
+        apart = self._name == "large" and isinstance(item, Intake)
+        self._desk.put_items.append(item._replace(apart=True) if apart else item)
+        self._desk.ways.append((self._name, item))
+
+
 class Desk:
     """Listeners whose journal thread is the test."""
 
     def __init__(self, log_control_id="plain"):
         self.put_items = []
+        self.ways = []
         self.events = []
         self.journal = MemoryJournal()
-        self.listeners = Listeners(self, self.events.append, lambda: NOW, Clock())
+        self.clock = Clock()
+        self.listeners = Listeners(
+            Way(self, "journal"), Way(self, "large"), self.events.append, lambda: NOW, self.clock
+        )
         self.port = self.listeners.add(ListenerRules("lab"), ConnectionRules(), log_control_id)
-
-    def put(self, item):
-        self.put_items.append(item)
 
     def connect(self, port=1):
         wire = Wire(port=port)
@@ -41,7 +56,7 @@ class Desk:
 
     def commit(self):
         """What the journal thread does."""
-        taken = [i if isinstance(i, Intake) else Intake(i.asker, i.judge(), i.size) for i in self.put_items]
+        taken = [i if isinstance(i, Intake) else Intake(i.asker, i.judge(), i.size, True) for i in self.put_items]
         self.put_items.clear()
         with self.journal.transaction() as tx:
             answers = receive(tx, [item.judged for item in taken])
@@ -114,7 +129,7 @@ def test_what_the_journal_cannot_keep_is_refused_with_207():
     assert (desk.port.status()["not_kept"], desk.listeners.idle) == (1, True)
 
 
-def test_a_large_frame_is_judged_by_the_journal_thread():
+def test_a_large_frame_is_judged_by_a_thread_of_its_own():
     """In the reactor nothing is counted in it."""
     desk = Desk()
     connection, wire = desk.connect()
@@ -133,31 +148,48 @@ def test_a_frame_that_could_not_be_judged_closes_its_connection():
     assert (wire.closing, wire.value(), desk.listeners.idle) == (True, b"", True)
 
 
-def test_a_long_queue_pauses_everybody_until_half_of_it_is_gone(monkeypatch):
-    """Back-pressure: nobody is read while too many frames wait, and reading goes on by itself."""
-    monkeypatch.setattr(intake, "HIGH_FRAMES", 4)
+def test_a_flood_leaves_room_for_others(monkeypatch):
+    """While many wait, a connection has one frame under way, and another's frame is not behind its flood."""
+    monkeypatch.setattr(room, "FEW", 20)
     desk = Desk()
-    connection, wire = desk.connect()
-    _, other = desk.connect(2)
-    connection.dataReceived(b"".join(frame(message(f"C{n}")) for n in range(5)))
-    assert (wire.reading, other.reading) == (False, False)
-    rest, desk.put_items = desk.put_items[2:], desk.put_items[:2]
+    for port in range(1, 4):
+        connection, _ = desk.connect(port)
+        connection.dataReceived(b"".join(frame(message(f"C{port}.{n}")) for n in range(100)))
+    assert len(desk.put_items) == 16 + 4 + 1
+    other, wire = desk.connect(9)
+    other.dataReceived(frame(message("good")))
+    assert len(desk.put_items) == 22
     desk.commit()
-    assert not other.reading
-    desk.put_items = rest
-    desk.commit()
-    assert (wire.reading, other.reading) == (True, True)
+    assert codes(wire) == ["AA"]
+    while desk.put_items:
+        desk.commit()
+    assert desk.port.status()["accepted"] == 301
+    assert desk.listeners.idle
 
 
-def test_many_bytes_pause_as_well(monkeypatch):
-    """The queue is bounded in bytes too."""
-    monkeypatch.setattr(intake, "HIGH_BYTES", 100)
+def test_answers_keep_their_order_around_a_large_frame():
+    """What comes behind a large frame on its connection goes behind it; other connections do not."""
     desk = Desk()
     connection, wire = desk.connect()
-    connection.dataReceived(frame(message()) + frame(message("C2")))
-    assert not wire.reading
+    other, _ = desk.connect(2)
+    large = message("C1", tail=b"NTE|1||" + b"x" * intake.LARGE)
+    connection.dataReceived(frame(large) + frame(message("C2", "ZZZ^Z9")))
+    other.dataReceived(frame(message("C3")))
+    assert [way for way, _ in desk.ways] == ["large", "large", "journal"]
     desk.commit()
-    assert wire.reading
+    assert codes(wire) == ["AA", "AR"]
+    connection.dataReceived(frame(message("C4")))
+    assert desk.ways[-1][0] == "journal"
+
+
+def test_a_batch_is_judged_aside():
+    """Its messages are judged one by one, so a batch of more than 4 KB is not judged in the reactor."""
+    desk = Desk()
+    connection, wire = desk.connect()
+    connection.dataReceived(frame(b"BHS|^~\\&\r" + message() * 100 + b"BTS|100\r"))
+    assert isinstance(desk.put_items[0], Unjudged)
+    desk.commit()
+    assert codes(wire) == ["AA"]
 
 
 def test_reasons_to_pause_add_up():
@@ -165,8 +197,8 @@ def test_reasons_to_pause_add_up():
     desk = Desk()
     _, wire = desk.connect()
     desk.listeners.pause("journal")
-    desk.listeners.pause("queue")
-    desk.listeners.resume("queue")
+    desk.listeners.pause("disk")
+    desk.listeners.resume("disk")
     assert not wire.reading
     desk.listeners.resume("journal")
     assert wire.reading
@@ -174,8 +206,13 @@ def test_reasons_to_pause_add_up():
 
 
 def test_a_fault_is_told():
-    """What closed the connection, in a fixed word."""
+    """What closed the connection, in a fixed word; of one address once a minute, with how often it was."""
     desk = Desk()
-    connection, _ = desk.connect()
-    connection.dataReceived(b"GET / HTTP/1.1\r\n")
+    for port in range(1, 6):
+        connection, _ = desk.connect(port)
+        connection.dataReceived(b"GET / HTTP/1.1\r\n")
     assert desk.events == [ConnectionClosed("lab", "10.0.0.7:1", "junk")]
+    desk.clock.advance(61)
+    connection, _ = desk.connect(6)
+    connection.dataReceived(b"GET / HTTP/1.1\r\n")
+    assert desk.events[1:] == [ConnectionClosed("lab", "10.0.0.7:6", "junk", times=5)]

@@ -8,8 +8,8 @@ from queue import SimpleQueue
 import pytest
 
 from engine.app import journal_thread
-from engine.app.journal_items import Act, Intake, Settle, Unjudged, told
-from engine.app.journal_thread import JournalThread
+from engine.app.journal_items import Act, Intake, Settle, told
+from engine.app.journal_thread import APART_BYTES, JournalThread
 from engine.channel.deliver import Decided
 from engine.channel.ports import Attempt, Decision, Kind, Lane, Received
 from engine.channel.receive import ListenerRules, judge
@@ -290,18 +290,37 @@ def test_a_decision_that_can_never_be_stored_ends_the_thread(journal, outside, t
     assert outside.next()[0] == "fatal"
 
 
-def test_large_frames_are_judged_here(journal, outside, thread):
-    """In their place among the others; one that cannot be judged is reported and holds nobody up."""
-
-    def fail():
-        raise KeyError("x")
-
-    for item in (intake("a", "C1"), Unjudged("b", lambda: judged("C2"), 10**6), Unjudged("c", fail, 10**6)):
-        thread.put(item)
+def test_large_frames_come_after_the_others_in_commits_of_their_own(journal, outside, thread):
+    """Two megabytes of them a time, in their order; nobody who waits is behind them."""
+    for n in range(3):
+        thread.put(Intake(f"large {n}", judged(f"L{n}"), APART_BYTES // 2, apart=True))
+    thread.put(intake("small", "C1"))
     thread.start()
-    kind, item, error = outside.next()
-    assert (kind, item.asker, type(error)) == ("unjudged", "c", KeyError)
-    assert [taken.asker for taken in outside.next()[1].intakes] == ["a", "b"]
+    commits = [[taken.asker for taken in outside.next()[1].intakes] for _ in range(3)]
+    assert commits == [["small"], ["large 0", "large 1"], ["large 2"]]
+    assert journal.commits == 3
+
+
+def test_what_comes_meanwhile_goes_before_the_next_large_frame(journal, outside, thread):
+    """A flood of large frames does not fill the queue of the others."""
+    journal.gate.clear()
+    for n in range(3):
+        thread.put(Intake(f"large {n}", judged(f"L{n}"), APART_BYTES, apart=True))
+    thread.start()
+    thread.put(intake("small", "C1"))
+    journal.gate.set()
+    commits = [[taken.asker for taken in outside.next()[1].intakes] for _ in range(4)]
+    assert commits.index(["small"]) <= 1
+    assert [one for one in commits if one != ["small"]] == [["large 0"], ["large 1"], ["large 2"]]
+
+
+def test_stopping_writes_the_large_frames_too(journal, outside, thread):
+    """What was handed in before the end is on disk."""
+    for n in range(3):
+        thread.put(Intake(f"large {n}", judged(f"L{n}"), APART_BYTES, apart=True))
+    thread.start()
+    assert thread.stop(SOON)
+    assert journal.tails() == {0: 3}
 
 
 def test_stop_writes_what_was_handed_in(journal, outside, thread):

@@ -3,7 +3,9 @@
 import pytest
 
 from engine.app.network_site import plan_apart, plan_of
+from engine.channel.limits import Limits
 from engine.errors import ConfigError
+from engine.mllp.rules import ConnectionRules
 from engine.mllp.sender import Target
 
 CONFIG = """
@@ -49,6 +51,28 @@ def test_listeners_destinations_and_types(tmp_path):
     assert (ris.rules.strict, ris.limits.strict) == (True, True)
     (pacs,) = plan.destinations
     assert pacs == ("pacs", Target("10.1.1.1", 104, 5), 4, "hold", False)
+
+
+def test_limits_and_whom_a_listener_lets_in(tmp_path):
+    """Networks are written out; connections of this machine are counted only where a number is given."""
+    (tmp_path / "config.yaml").write_text(
+        "listeners:\n"
+        "  wide: {port: 1}\n"
+        "  narrow: {port: 2, allow: [10.0.0.0/8, 192.168.1.7, '::ffff:10.1.0.0/112', 2001:db8::/32], connections: 3,\n"
+        "    max_connections: 7, limits: {segments: 5, field_bytes: 1KiB, messages: 9}}\n"
+    )
+    wide, narrow = plan_of(tmp_path).listeners
+    assert (wide.limits, wide.rules.limits) == (ConnectionRules(), Limits())
+    assert narrow.limits.allow == ("10.0.0.0/8", "192.168.1.7/32", "10.1.0.0/16", "2001:db8::/32")
+    assert (narrow.limits.per_peer, narrow.limits.count_local, narrow.limits.max_connections) == (3, True, 7)
+    assert narrow.rules.limits == Limits(segments=5, field_bytes=1024, messages=9)
+
+
+@pytest.mark.parametrize("allow", ["[10.0.0.1/8]", "[host.example]", "[10.0.0.0/40]"])
+def test_what_is_no_network_is_refused(tmp_path, allow):
+    (tmp_path / "config.yaml").write_text(f"listeners: {{a: {{port: 1, allow: {allow}}}}}")
+    with pytest.raises(ConfigError, match=r"listeners.a.allow.0"):
+        plan_of(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["listeners: {}", "listeners: {a: {port: x}}", "[", "data: [1]"])

@@ -16,14 +16,14 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench import goals, measures, profiling
+from tests.bench import goals, measures, peers, profiling
 from tests.bench.goals import Figure
 from tests.bench.measures import CONNECTIONS, Plan, Turns
 from tests.bench.pacs import Pacs
 from tests.bench.site import CACHE, Bench, Running, filled, scratch
 from tests.bench.traffic import Traffic, framed, mean_bytes
 
-PARTS = ("start", "process", "deliver", "through", "identity", "receive", "fsyncs")
+PARTS = ("start", "process", "deliver", "through", "identity", "receive", "peers", "fsyncs")
 
 REUSED = 50  # numbers that are given to another person
 
@@ -55,6 +55,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="turns of each kind, alternating (3)")
     parser.add_argument("--waiting", type=int, default=30_000, help="entries that wait for the worker (30000)")
     parser.add_argument("--queued", type=int, default=10_000, help="orders that wait for the PACS (10000)")
+    parser.add_argument("--slow", type=int, default=5_000, help="connections that send a byte a second (5000)")
     parser.add_argument("--only", choices=PARTS, nargs="+", default=list(PARTS), help="some of the measures")
     words = ("missed", "always", "never")
     parser.add_argument("--profile", choices=words, default="missed", help="print where the time goes (missed)")
@@ -100,10 +101,17 @@ class Run:
                     before = self._bench.sizes()
                     messages = self._receive(running, connections)
             self._sizes(before, messages)
+        self._hard_ones(wanted)
+        return self._figures
+
+    def _hard_ones(self, wanted: list[str]) -> None:
+        if "peers" in wanted:
+            with self._fresh() as running:
+                self._large(running)
+                self._peers(running)
         if "fsyncs" in wanted:
             self._bench.fresh()
             self._fsyncs()
-        return self._figures
 
     @contextmanager
     def _fresh(self) -> Iterator[Running]:
@@ -194,6 +202,32 @@ class Run:
         pss = running.pss()
         shares = ", ".join(f"{name} {megabytes:.0f}" for name, megabytes in pss.items())
         self._add(f"PSS after the load ({shares})", sum(pss.values()), "MB", 150.0, more=False)
+
+    def _large(self, running: Running) -> None:
+        for name, make in (("message of 200 KB", peers.letter), ("batch of 970 KB", peers.batch)):
+            took = [peers.answered(running, make(number)) for number in range(5 * self._options.rounds)]
+            self._add(f"{name} answered, the slowest of {len(took)}", max(took), "s", 0.25, more=False)
+
+    def _peers(self, running: Running) -> None:
+        found: dict[str, list[peers.Turn]] = {kind: [] for kind in peers.CONNECTIONS}
+        for number in range(self._options.rounds):
+            for kind, turns in found.items():
+                count = self._options.slow if kind == "slow" else peers.CONNECTIONS[kind]
+                self._say(f"a good sender alone, then beside {count:,} {peers.WORDS[kind]}, turn {number + 1}")
+                turns.append(peers.turn(running, (kind, count), self._options.seconds))
+        for kind, turns in found.items():
+            alone = median(one.alone.percentile(0.99) for one in turns) * 1000
+            beside = median(one.beside.percentile(0.99) for one in turns) * 1000
+            longest = max(max(one.beside.latencies) for one in turns) * 1000
+            said = f"alone {alone:.1f}, longest {longest:.0f}"
+            self._add(f"beside {peers.WORDS[kind]}: ACK p99 ({said})", beside, "ms", 50.0, more=False)
+        self._add(
+            f"RSS of network with {self._options.slow:,} slow connections",
+            max(one.memory for one in found["slow"]),
+            "MB",
+            100.0,
+            more=False,
+        )
 
     def _fsyncs(self) -> None:
         for connections in CONNECTIONS:

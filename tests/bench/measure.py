@@ -21,6 +21,14 @@ def pss_megabytes(pid: int) -> float:
     raise LookupError(f"no Pss line for process {pid}")
 
 
+def rss_megabytes(pid: int) -> float:
+    """Resident memory of a process."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise LookupError(f"no VmRSS line for process {pid}")
+
+
 def file_bytes(folder: Path, name: str) -> int:
     """Size of a database file with its -wal, in bytes."""
     return sum(path.stat().st_size for path in (folder / name, folder / f"{name}-wal") if path.exists())

@@ -65,6 +65,7 @@ class Bench:
             config = (site / "config.yaml").read_text().replace("America/Chicago", "UTC")
             pacs = f"    profile: dcm4chee\n    lanes: {lanes}\n    ack_timeout: 300\n"
             config = config.replace("    profile: dcm4chee", f"{pacs}    # was:", 1)
+            config = config.replace("  ris:", "  ris:\n    connections: 6000\n    max_connections: 6000\n    #", 1)
             (site / "config.yaml").write_text(config)
             for channel in (site / "channels").glob("*.yaml"):
                 text = channel.read_text()

@@ -16,11 +16,11 @@ from tests.bench.goals import Figure, missed
 def test_a_small_run_gives_every_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(site, "CACHE", tmp_path)
     monkeypatch.setattr("tests.bench.__main__.CACHE", tmp_path)
-    words = "--entries 2000 --patients 500 --seconds 0.2 --rounds 1 --waiting 200 --queued 40 --profile never"
+    words = "--entries 2000 --patients 500 --seconds 0.2 --rounds 1 --waiting 200 --queued 40 --slow 50 --profile never"
     monkeypatch.setattr(
         sys,
         "argv",
-        ["bench", *words.split(), "--only", "start", "process", "deliver", "through", "identity", "receive"],
+        ["bench", *words.split(), "--only", "start", "process", "deliver", "through", "identity", "receive", "peers"],
     )
     assert main() == 0
     figures = {one["name"]: one for one in json.loads((tmp_path / "bench.json").read_text())["figures"]}
@@ -35,8 +35,13 @@ def test_a_small_run_gives_every_figure(tmp_path: Path, monkeypatch: pytest.Monk
             for what in ("durable acked/s", "python-hl7 server/s", "ACK p50", "ACK p99")
         ),
         "journal.db bytes per message",
+        "message of 200 KB answered, the slowest of 5",
+        "batch of 970 KB answered, the slowest of 5",
+        "RSS of network with 50 slow connections",
     )
     assert figures["facts shown in 100 orders after the numbers were given away (D13b)"]["value"] == 0
+    beside = [one for name, one in figures.items() if name.startswith("beside ")]
+    assert [one["goal"] for one in beside if one["value"] > 0] == [50.0] * 7
     assert [name for name in wanted if not figures[name]["value"] > 0] == []
 
 

@@ -56,6 +56,22 @@ def test_framing_is_independent_of_packets(stream, cuts, limit, strict):
     assert read(framers[0], *packets(stream, cuts)) == read(framers[1], stream)
 
 
+@given(streams, st.lists(st.integers(0, 120), max_size=12), st.sampled_from([4, 20, 1000]), st.integers(1, 3))
+def test_framing_is_independent_of_how_much_is_taken_at_once(stream, cuts, limit, most):
+    """A few events at a time are the same events."""
+    framer = Framer(limit, most)
+    found = []
+    for packet in packets(stream, cuts):
+        events = framer.feed(packet)
+        assert len(events) <= most
+        found += events
+        while framer.more:
+            events = framer.feed(b"")
+            assert len(events) <= most
+            found += events
+    assert found + framer.end() == read(Framer(limit), stream)
+
+
 @given(streams, st.booleans())
 def test_framing_byte_by_byte(stream, strict):
     """One byte at a time gives the events of one packet."""

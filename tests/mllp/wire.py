@@ -43,15 +43,17 @@ class Wire(StringTransport):
 class Ward:
     """A listener whose frames are collected and answered by the test."""
 
-    def __init__(self, **rules):
+    def __init__(self, room=None, **rules):
         self.clock = Clock()
         self.frames = []
+        self.answered = 0
         self.faults: list[tuple[str, str]] = []
         self.listener = MllpListener(
             ConnectionRules(**rules),
             lambda *frame: self.frames.append(frame),
             lambda *f: self.faults.append(f),
             self.clock,
+            room,
         )
         self.listener.doStart()
 
