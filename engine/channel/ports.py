@@ -2,7 +2,7 @@
 
 Implementations: `engine.store.memory` (shipped, used by channel tests and dry runs) and `engine.store.sqlite`; one
 conformance suite (tests/contracts) holds for both. Everything here is synchronous and called from one writing thread.
-The rows themselves stand in `engine.channel.rows` and are named here as well.
+The rows themselves stand in `engine.channel.rows` and are named here as well. Long because the seams are one contract.
 """
 
 from collections.abc import Collection, Sequence
