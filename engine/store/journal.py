@@ -17,6 +17,7 @@ from engine.store.wire import WireReaderSql, WireWriterSql
 from engine.store.words import WordReader, WordWriter
 
 _MARK = select(marks.c.value).where(marks.c.name == bindparam("of"))
+_HEAVY = 4 * 2**20  # bytes of large bodies after which the log is moved at once: later it would take many times as long
 _SLACK = 16_384  # dedupe hashes beyond a full run, from which on a transaction writes the run itself
 
 
@@ -122,7 +123,10 @@ class SqlJournal(JournalReader):
         """Write a full run of dedupe hashes, and move the log into the file when it is long."""
         if self._append.dedupe.due():
             self._seal()
-        self._writer.checkpoint()
+        heavy = self._append.heavy >= _HEAVY
+        if heavy:
+            self._append.heavy = 0
+        self._writer.checkpoint(at_once=heavy)
 
     def _seal(self) -> None:
         with self._writer.immediate():

@@ -42,6 +42,7 @@ class LogWriterSql:
         self._reader = reader
         self._partitions = partitions
         self._packer = Packer()
+        self.heavy = 0  # bytes of large bodies since somebody looked at the length of the log
         self.dedupe = Dedupe(connection)
         ((self._last,),) = fetch(connection, _LAST)
         self._committed = self._last
@@ -85,7 +86,11 @@ class LogWriterSql:
             raise StoreRefused(f"partition {r.partition} of a journal that has {self._partitions}")
         word = self._words.number
         host, port = split_peer(r.peer)
-        encoding, body = self._packer.pack(r.body) if r.prepared is None else r.prepared[:2]
+        if r.prepared is None:
+            encoding, body = self._packer.pack(r.body)
+        else:
+            encoding, body, _ = r.prepared
+            self.heavy += len(body)
         return (
             *(self._last, r.received, r.partition, word(r.listener), word(host), port, word(r.charset), int(r.kind)),
             *(word(r.answer), word(r.flags), encoding, h, digest, body),

@@ -105,9 +105,12 @@ class WriterFile:
                 raw.rollback()
                 raise
 
-    def checkpoint(self) -> None:
-        """Move the log into the file when it is long; a reader at work is not waited for."""
-        if self._commits % _LOOK_EVERY == 0:
+    def checkpoint(self, *, at_once: bool = False) -> None:
+        """Move the log into the file when it is long; a reader at work is not waited for.
+
+        How long it is, is looked at every few commits, or at once.
+        """
+        if at_once or self._commits % _LOOK_EVERY == 0:
             with named_errors(self.what):
                 self._checkpoint(_CHECKPOINT_PAGES)
 

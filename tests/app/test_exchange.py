@@ -157,9 +157,10 @@ def test_refusals_in_a_row_do_not_lengthen_the_pause(rig):
     second, _ = found.connect(2)
     found.files.memory.troubles = [Retryable("full")] * 2
     first.dataReceived(frame(message("C1")))
-    found.reactor.turn()
+    refuse, args = found.reactor.threaded.get(timeout=SOON)
+    second.dataReceived(frame(message("C2")))  # before the reactor hears of the refusal
+    refuse(*args)
     found.reactor.advance(PAUSE * 0.9)
-    second.dataReceived(frame(message("C2")))  # was in the kernel's buffer before the pause
     found.reactor.turn()
     found.reactor.advance(PAUSE * 0.1)
     assert wire.reading

@@ -107,8 +107,8 @@ class Run:
     def _hard_ones(self, wanted: list[str]) -> None:
         if "peers" in wanted:
             with self._fresh() as running:
-                self._large(running)
                 self._peers(running)
+                self._large(running)
         if "fsyncs" in wanted:
             self._bench.fresh()
             self._fsyncs()
@@ -223,7 +223,7 @@ class Run:
             self._add(f"beside {peers.WORDS[kind]}: ACK p99 ({said})", beside, "ms", 50.0, more=False)
         self._add(
             f"RSS of network with {self._options.slow:,} slow connections",
-            max(one.memory for one in found["slow"]),
+            found["slow"][0].memory,
             "MB",
             100.0,
             more=False,
