@@ -2,6 +2,7 @@
 
 A late answer, an answer for another message, two answers or silence close the connection, so that no answer is ever
 taken for the next message's (HL7 2.9.2: MSA-2 echoes MSH-10). When to try again is the lane's decision, not ours.
+Long because every doubt about an answer is decided in one place.
 """
 
 from collections.abc import Callable
