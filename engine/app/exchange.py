@@ -7,7 +7,7 @@ worker's outbox (`outbox_reader`).
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
@@ -23,6 +23,9 @@ from engine.app.outbox_reader import Fetched, Outbox, OutboxReader
 from engine.channel.deliver import Decided
 from engine.channel.ports import Journal, Lane
 from engine.mllp.sender import MllpSender
+
+if TYPE_CHECKING:
+    from engine.app.certificates import Certificates
 
 PAUSE = 1.0  # seconds for which nobody is read after the journal refused a commit
 BEAT = 1.0  # seconds between beats to the supervisor
@@ -69,15 +72,22 @@ class Exchange:
         self._ports: list[Any] = []
         self._flush: Callable[[], None] = lambda: None
         self._reader: OutboxReader | None = None
+        self.certificates: Certificates | None = None  # where the site has TLS
 
     # start and stop, in the reactor
 
     def open(self, flush: Callable[[], None]) -> Mapping[str, int]:
         """Open the journal, then the ports, then the lanes; returns the ports by listener.
 
-        Raises what opening the journal raises, and twisted's CannotListenError for a port that is taken.
+        Raises what opening the journal raises, ConfigError for certificates that cannot be used, and twisted's
+        CannotListenError for a port that is taken.
         """
         self._flush = flush
+        if self.plan.has_tls:
+            from engine.app.certificates import Certificates  # noqa: PLC0415 - OpenSSL, which a plain site does without
+
+            self.certificates = Certificates(self.plan, self._emit, self._clock.wall)
+            self.certificates.start()
         self.thread.start()
         opened = self.thread.opened.result()
         ports = {plan.rules.name: self._listen(plan) for plan in self.plan.listeners}
@@ -112,6 +122,8 @@ class Exchange:
 
     def finish(self) -> None:
         """After the reactor has ended: end the threads."""
+        if self.certificates is not None:
+            self.certificates.stop()
         if self._reader is not None:
             self._reader.stop()
         if not self.failure and not self.thread.stop():
@@ -131,6 +143,7 @@ class Exchange:
             "commits": self.thread.commits,
             "listeners": {name: port.status() for name, port in self.listeners.ports.items()},
             "lanes": [runner.status() for runner in list(self.runners.values())],
+            "certificates": self.certificates.status() if self.certificates is not None else [],
         }
 
     # called by the journal's thread
@@ -178,7 +191,10 @@ class Exchange:
 
     def _listen(self, plan: ListenerPlan) -> int:
         port = self.listeners.add(plan.rules, plan.limits, plan.log_control_id)
-        listening = self._reactor.listenTCP(plan.port, port.factory, backlog=BACKLOG, interface=plan.host)
+        factory: Any = port.factory
+        if self.certificates is not None:
+            factory = self.certificates.around_listener(plan.rules.name, factory, self._reactor)
+        listening = self._reactor.listenTCP(plan.port, factory, backlog=BACKLOG, interface=plan.host)
         self._ports.append(listening)
         port.address = (plan.host, listening.getHost().port)
         self._emit(Listening(plan.rules.name, *port.address))
@@ -188,10 +204,12 @@ class Exchange:
         rows = {(lane.destination, lane.lane): lane for lane in opened.lanes}
         parked = {row.key for row in opened.parked if row.destination == plan.name and row.key}
         ports = LanePorts(self._submit, self._wake_reader, self._clock.wall, self._reactor, self._emit)
+        certificates = self.certificates
+        secure = certificates.around_sender(plan.name, self._reactor) if certificates is not None else None
         for number in range(plan.lanes):
             place = plan.name, number
             runner = LaneRunner(rows.get(place, Lane(*place)), parked, plan.on_reject, ports)
-            runner.attach(MllpSender(plan.target, runner.result, self._reactor))
+            runner.attach(MllpSender(plan.target, runner.result, self._reactor, secure))
             self.runners[place] = runner
 
     def _submit(self, runner: LaneRunner, decided: Decided) -> None:

@@ -28,7 +28,12 @@ NAME = "supervisor"
 ORDER = ("network", "worker")  # of starting, and of stopping: nothing comes in any more while the worker ends its batch
 DEADLINE = 10.0  # seconds for each process to stop in order
 LOOK = 1.0  # seconds between two looks at silent processes
-ROUTES = {"enrichment": "worker", "channel": "worker", "append": "network"}  # verbs that a process carries out, by name
+ROUTES = {
+    "enrichment": "worker",
+    "channel": "worker",
+    "append": "network",
+    "certificates": "network",
+}  # verbs that a process carries out, by name
 
 
 def run(site: Path) -> int:

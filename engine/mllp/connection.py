@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, cast
 
-from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener
 from twisted.internet.protocol import Protocol, connectionDone
 from zope.interface import implementer
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MAX_WAITING = 128  # frames of one connection whose answers are not decided yet; more, and it is not read
 
 
-@implementer(IHalfCloseableProtocol)
+@implementer(IHalfCloseableProtocol, IHandshakeListener)
 class MllpConnection(Protocol):
     """A sender's connection. Every frame handed out is settled once, in order, by `answer`."""
 
@@ -42,6 +42,10 @@ class MllpConnection(Protocol):
         self._write = Writer(self._wire)
         self._heard = self.listener.seconds()
         self.listener.opened(self)
+
+    def handshakeCompleted(self) -> None:  # noqa: N802 - Twisted's name
+        """Twisted calls this when TLS stands, where the connection has it."""
+        self._wire.secured()
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         """Twisted calls this with the next bytes."""

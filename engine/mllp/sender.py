@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.internet.error import TimeoutError as TimedOut
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IHandshakeListener
 from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from engine.errors import Unreadable
 from engine.hl7.acknowledge import Ack, read_ack
-from engine.mllp.answer import NoAnswer
+from engine.mllp.answer import NoAnswer, TlsFailed
 from engine.mllp.framing import SILENCE, Framed, FrameEvent, Framer, frame
 from engine.mllp.writer import Writer
 
@@ -32,13 +33,15 @@ class Target(NamedTuple):
 
 
 OnResult = Callable[[Ack | NoAnswer], None]
+Secure = Callable[[Any], Any]  # puts TLS around an attempt to connect: engine.mllp.tls.TlsDialling
 
 
 class MllpSender:
     """Sends one message at a time; connects when there is something to send and keeps the connection."""
 
-    def __init__(self, target: Target, on_result: OnResult, reactor: Any) -> None:
+    def __init__(self, target: Target, on_result: OnResult, reactor: Any, secure: Secure | None = None) -> None:
         self.target = target
+        self.secure = secure
         self._on_result = on_result
         self.reactor = reactor
         self._wire: _SenderConnection | None = None
@@ -97,18 +100,20 @@ class MllpSender:
         if attempt is not self._attempt:
             return
         self._attempt = self._connector = None
-        if isinstance(reason.value, Refused):
+        if isinstance(reason.value, TlsFailed):
+            self._fail(str(reason.value))
+        elif isinstance(reason.value, Refused):
             self._fail("connection refused")
         elif isinstance(reason.value, TimedOut):
             self._fail(f"no connection within {CONNECT_TIMEOUT:g} s")
         else:
             self._fail("no connection")
 
-    def lost(self, wire: "_SenderConnection") -> None:
-        """The connection is gone."""
+    def lost(self, wire: "_SenderConnection", reason: Failure) -> None:
+        """The connection is gone; a peer that refuses our certificate says so only after the handshake (TLS 1.3)."""
         if self._wire is wire:
             self._wire = self._connector = None
-            self._fail("connection lost")
+            self._fail(str(reason.value) if isinstance(reason.value, TlsFailed) else "connection lost")
 
     def received(self, wire: "_SenderConnection", event: FrameEvent) -> None:
         """A frame came from the destination."""
@@ -137,7 +142,8 @@ class MllpSender:
     def _connect(self) -> None:
         self._attempt = _SenderFactory(self)
         target = self.target
-        self._connector = self.reactor.connectTCP(target.host, target.port, self._attempt, timeout=CONNECT_TIMEOUT)
+        factory = self.secure(self._attempt) if self.secure is not None else self._attempt
+        self._connector = self.reactor.connectTCP(target.host, target.port, factory, timeout=CONNECT_TIMEOUT)
 
     def _drop(self) -> None:
         wire, attempt, connector = self._wire, self._attempt, self._connector
@@ -183,8 +189,9 @@ class _SenderFactory(ClientFactory):
         self._sender.failed(self, reason)
 
 
+@implementer(IHandshakeListener)
 class _SenderConnection(Protocol):
-    """One TCP connection of a sender."""
+    """One TCP connection of a sender; with TLS it counts as made when the destination is known to be the right one."""
 
     def __init__(self, sender: MllpSender, attempt: _SenderFactory) -> None:
         self._sender = sender
@@ -202,6 +209,11 @@ class _SenderConnection(Protocol):
         self._wire.setTcpNoDelay(True)
         self._wire.setTcpKeepAlive(True)
         self._write = Writer(self._wire)
+        if self._sender.secure is None:
+            self._sender.made(self._attempt, self)
+
+    def handshakeCompleted(self) -> None:  # noqa: N802 - Twisted's name
+        self._wire.secured()
         self._sender.made(self._attempt, self)
 
     def write(self, body: bytes) -> None:
@@ -215,14 +227,15 @@ class _SenderConnection(Protocol):
             self._sender.received(self, event)
         self._watch()
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002, N802 - Twisted's name
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802 - Twisted's name
         if self._silence is not None:
             self._silence.cancel()
             self._silence = None
         for event in self._framer.end():
             if event.kind is Framed.FRAME:  # FS, then the peer closed: a whole answer
                 self._sender.received(self, event)
-        self._sender.lost(self)
+        self._sender.failed(self._attempt, reason)  # where it was never made
+        self._sender.lost(self, reason)
 
     def _watch(self) -> None:
         if self._framer.waits_for_silence and self._silence is None:

@@ -45,7 +45,7 @@ def test_listeners_destinations_and_types(tmp_path):
     assert ris.rules.accepted == {b"ZRD^Z01", b"ORM^O01", b"ZQX"}
     assert ris.limits[:3] == (2048, 60, 5)
     (pacs,) = plan.destinations
-    assert pacs == ("pacs", Target("10.1.1.1", 104, 5), 4, "hold")
+    assert pacs == ("pacs", Target("10.1.1.1", 104, 5), 4, "hold", None)
 
 
 @pytest.mark.parametrize("text", ["listeners: {}", "listeners: {a: {port: x}}", "[", "data: [1]"])
