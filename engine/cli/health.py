@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from engine.channel.outcome import Status
 from engine.channel.ports import LIVE, STOPPED, Cursor, Lane, LaneState
+from engine.cli.certificate_needs import certificate_needs
 from engine.cli.console import ago
 from engine.cli.site import Readers, load_config, open_readers, socket_of
 from engine.errors import BackstoryError
@@ -140,6 +141,7 @@ def needs(health: Health) -> list[str]:
         f"{count} message{'s' if count > 1 else ''} of {name} FAILED with an alert in the last day (backstory messages --status FAILED)"
         for name, count in sorted(health.alerts.items())
     ]
+    found += certificate_needs(health.processes, health.now)
     found += [sentence for lane in health.lanes if (sentence := _lane_need(lane, health.now))]
     found += [
         f"destination {name} has {count} parked messages, refused or behind a refused one of their patient"

@@ -21,7 +21,7 @@ def status(
 
     Exit status 0 when all is well, 1 when something needs a person: the engine does not run, the worker is behind, a
     channel stopped, a message failed with an alert in the last day, a lane is held or has been trying for long, messages
-    are parked.
+    are parked, a certificate ends within 30 days.
 
     Examples:
       backstory status

@@ -16,6 +16,7 @@ from engine.tls.plan import ClientTls, Tls
 CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2; those of 1.3 are all AEAD with ephemeral keys
 _MINIMUM = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
 _SESSION = b"backstory"
+_NO_AUTO_CHAIN = 0x8  # SSL_MODE_NO_AUTO_CHAIN: what the file holds is sent, and not what the CAs of others would add
 
 
 def context_of(plan: Tls) -> SSL.Context:
@@ -35,8 +36,8 @@ def context_of(plan: Tls) -> SSL.Context:
     if isinstance(plan, ClientTls):
         context.set_verify(SSL.VERIFY_PEER, _callback(ServerJudge(plan.server_name, plan.pin, plan.ca)))
     elif plan.client_ca is not None:
-        authorities = map(crypto.X509.from_cryptography, read_certificates(plan.client_ca))
-        context.set_client_ca_list([authority.get_subject() for authority in authorities])
+        for authority in read_certificates(plan.client_ca):
+            context.add_client_ca(authority)
         must = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
         context.set_verify(must, _callback(ClientJudge(plan.subjects, plan.client_ca)))
     return context
@@ -56,7 +57,7 @@ def hardened(minimum: str) -> SSL.Context:
     )
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_session_id(_SESSION)
-    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS | _NO_AUTO_CHAIN)
     return context
 
 

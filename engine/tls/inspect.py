@@ -4,6 +4,7 @@ OpenSSL stops at the first fault and calls it by a number; who has to write to t
 turn it is.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -105,7 +106,7 @@ def _order(chain: Sequence[x509.Certificate]) -> Iterator[str]:
     if len(chain) > 1 and _is_ca(chain[0]) and not all(map(_is_ca, chain)):
         yield f"the certificates are in the wrong order: {called(chain[0])} is a CA's and stands first; put the owner's first, then its issuer, and so on up"
         return
-    for one, following in zip(chain, chain[1:], strict=False):
+    for one, following in itertools.pairwise(chain):
         if not issued(one, following) and any(issued(one, other) for other in chain if other is not one):
             yield f"the certificates are in the wrong order: {called(following)} follows {called(one)} and did not issue it; put each one's issuer behind it"
             return

@@ -356,15 +356,15 @@ def test_it_delivers_over_mutual_tls(site, start):
 
 
 REASONS = {
-    "expired": (dict(ends=-1), "ca: ca.pem", "TLS: the certificate of 127.0.0.1 expired on "),
-    "not yet": (dict(begins=5), "ca: ca.pem", "TLS: the certificate of 127.0.0.1 is valid only from "),
-    "name": (dict(sans=["pacs.other"]), "ca: ca.pem", "TLS: the certificate is not for 127.0.0.1 but for pacs.other"),
-    "no name": (dict(sans=[]), "ca: ca.pem", "TLS: the certificate is not for 127.0.0.1 but for nobody: it has no subject alternative name (pacs)"),
+    "expired": ({"ends": -1}, "ca: ca.pem", "TLS: the certificate of 127.0.0.1 expired on "),
+    "not yet": ({"begins": 5}, "ca: ca.pem", "TLS: the certificate of 127.0.0.1 is valid only from "),
+    "name": ({"sans": ["pacs.other"]}, "ca: ca.pem", "TLS: the certificate is not for 127.0.0.1 but for pacs.other"),
+    "no name": ({"sans": []}, "ca: ca.pem", "TLS: the certificate is not for 127.0.0.1 but for nobody: it has no subject alternative name (pacs)"),
     "issuer": ({}, "ca: other.pem", "TLS: the certificate of 127.0.0.1 is not issued by other.pem"),
     "system": ({}, "", "TLS: the certificate of 127.0.0.1 is not issued by the system's CAs"),
     "pin": ({}, "pin: sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "TLS: the key of 127.0.0.1 is not the pinned one but sha256/"),
-    "wants ours": (dict(clients=True), "ca: ca.pem", "TLS: the peer "),
-    "revoked": (dict(revoked=True), "ca: ca.pem, crl: crl.pem", "TLS: the certificate of 127.0.0.1 is revoked"),
+    "wants ours": ({"clients": True}, "ca: ca.pem", "TLS: the peer "),
+    "revoked": ({"revoked": True}, "ca: ca.pem, crl: crl.pem", "TLS: the certificate of 127.0.0.1 is revoked"),
 }  # fmt: skip
 
 

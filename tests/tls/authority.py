@@ -65,7 +65,7 @@ def make(
     issuer: Owner | None = None,
     ca: bool = False,
     sans: Sequence[str] | None = None,
-    begins: float = -2.0,
+    begins: float = -100.0,
     ends: float = 365.0,
     usages: Sequence[x509.ObjectIdentifier] = BOTH,
     key: Any = None,
