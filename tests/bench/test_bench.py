@@ -20,7 +20,7 @@ def test_a_small_run_gives_every_figure(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(
         sys,
         "argv",
-        ["bench", *words.split(), "--only", "start", "process", "deliver", "through", "identity", "receive"],
+        ["bench", *words.split(), "--only", "start", "process", "deliver", "through", "identity", "receive", "tls"],
     )
     assert main() == 0
     figures = {one["name"]: one for one in json.loads((tmp_path / "bench.json").read_text())["figures"]}
@@ -35,6 +35,8 @@ def test_a_small_run_gives_every_figure(tmp_path: Path, monkeypatch: pytest.Monk
             for what in ("durable acked/s", "python-hl7 server/s", "ACK p50", "ACK p99")
         ),
         "journal.db bytes per message",
+        "8 connections, TLS, no channel: durable acked/s",
+        "64 connections: TLS, times plain",
     )
     assert figures["facts shown in 100 orders after the numbers were given away (D13b)"]["value"] == 0
     assert [name for name in wanted if not figures[name]["value"] > 0] == []
