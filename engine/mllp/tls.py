@@ -15,11 +15,12 @@ from twisted.internet.interfaces import (
     IProtocol,
 )
 from twisted.internet.protocol import connectionDone
-from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from engine.mllp.answer import TlsFailed
+from engine.mllp.writer import Writer
 from engine.tls.context import ssl_words
 from engine.tls.credential import Credential
 from engine.tls.meeting import Meeting, is_address
@@ -33,7 +34,23 @@ _NOT_TLS = b"\x15\x03\x03\x00\x02\x02\x0a"  # fatal alert unexpected_message; Op
 Refused = Callable[[str, str], None]  # (peer, why in words)
 
 
-class TlsWire(BufferingTLSTransport):
+class _AtOnce:
+    """The socket below TLS: what is encrypted leaves at once, everything else is the socket's own."""
+
+    def __init__(self, tcp: Any) -> None:
+        self._tcp = tcp
+        self._write = Writer(tcp)
+
+    def write(self, data: bytes) -> None:
+        """Write encrypted bytes; after the end of the connection TLS may still have an alert to send, which nobody hears."""
+        if self._tcp.connected:
+            self._write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tcp, name)
+
+
+class TlsWire(TLSMemoryBIOProtocol):
     """One connection's TLS; what it carries knows it as its transport."""
 
     factory: "_TlsFactory"
@@ -43,7 +60,7 @@ class TlsWire(BufferingTLSTransport):
         self.meeting = Meeting()
         self._begun = self._secured = False
         self._limit: Any = self.factory.clock.callLater(self.factory.limit, self._too_slow)
-        super().makeConnection(transport)  # type: ignore[no-untyped-call] # Twisted leaves it untyped
+        super().makeConnection(_AtOnce(transport))  # type: ignore[no-untyped-call] # Twisted leaves it untyped
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         """Twisted calls this with the next bytes of the network."""
@@ -62,7 +79,7 @@ class TlsWire(BufferingTLSTransport):
 
     def loseConnection(self) -> None:  # noqa: N802 - Twisted's name
         """Send what waits and close_notify, then close; the peer's close_notify is not waited for (RFC 8446, 6.1)."""
-        super().loseConnection()
+        super().loseConnection()  # type: ignore[no-untyped-call] # as above
         self._tcp.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802 - Twisted's name
@@ -74,7 +91,7 @@ class TlsWire(BufferingTLSTransport):
             self.factory.refused(f"{peer.host}:{peer.port}", why)
         if why:
             self._reason = Failure(TlsFailed(f"TLS: {why}"))  # type: ignore[no-untyped-call] # as above
-        super().connectionLost(reason)
+        super().connectionLost(reason)  # type: ignore[no-untyped-call] # as above
 
     @property
     def _tcp(self) -> Any:
@@ -129,7 +146,7 @@ class _TlsFactory(TLSMemoryBIOFactory):
     def buildProtocol(self, addr: IAddress) -> TlsWire | None:  # type: ignore[override] # noqa: N802 - Twisted's name
         """A wire around the wrapped factory's protocol, or None where that refuses the connection."""
         inner: IProtocol | None = self.wrappedFactory.buildProtocol(addr)
-        return TlsWire(self, inner) if inner is not None else None
+        return TlsWire(self, inner) if inner is not None else None  # type: ignore[no-untyped-call] # as above
 
 
 class TlsListening(_TlsFactory):

@@ -20,9 +20,10 @@ from tests.tls.authority import Owner, make, root
 class Site:
     """A folder with a CA, a listener's certificate and clients'."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ca: Owner | None = None) -> None:
         self.folder = folder
-        self.ca = root()
+        folder.mkdir(exist_ok=True)
+        self.ca = ca or root()
         self.ca.write(folder, "ca")
         self.renew("engine", self.ca.issue("engine.hospital", sans=["localhost", "127.0.0.1"]))
         self.renew("lab", self.ca.issue("lab.hospital"))
@@ -70,12 +71,15 @@ def site(tmp_path):
 def start(site):
     engines = []
 
-    def begin():
-        engines.append(Engine(site.folder))
+    def begin(folder=None):
+        engines.append(Engine(folder or site.folder))
         return engines[-1].ready()
 
     yield begin
     for engine in engines:
+        if engine.process.poll() is None:
+            engine.close()
+            assert engine.ended() == (0, "")
         engine.kill()
 
 
@@ -353,6 +357,23 @@ def test_it_delivers_over_mutual_tls(site, start):
     pacs.wait(50)
     assert pacs.received == [f"B{n}" for n in range(50)]
     assert [one["name"] for one in engine.call("status")["certificates"][0]["endings"]] == ["lab.hospital", "pacs"]
+
+
+def test_one_engine_delivers_to_another(site, start, tmp_path):
+    """Mutual TLS with our own code on both sides."""
+    other = Site(tmp_path / "other", site.ca)
+    other.config("client_ca: ca.pem, subjects: [lab.hospital]")
+    receiving = start(other.folder)
+    deliver_to(site, receiving.ports["lab"], "ca: ca.pem, certificate: lab.pem, key: lab.key, server_name: localhost")
+    start()
+    queue(site.folder, *[(f"B{n}", "K") for n in range(20)])
+    until = time.monotonic() + SOON
+    while receiving.call("status")["listeners"]["lab"].get("accepted", 0) < 20:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    journal = read_journal(other.folder / "data" / "journal.db")
+    assert [entry.body for entry in journal.read(0, 0, 30, 10**6)] == [message(f"B{n}") for n in range(20)]
+    journal.close()
 
 
 REASONS = {
