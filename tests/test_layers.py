@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = {
     "hl7": 0,
+    "tls": 0,
     "mllp": 1,
     "patient": 1,
     "order": 1,
@@ -31,6 +32,9 @@ FOR_ALL = {"errors": 0, "source": 0}  # modules of engine/ itself that every lay
 HOMES = {
     "twisted": {"mllp", "app"},
     "zope": {"mllp", "app"},
+    "cryptography": {"tls"},
+    "OpenSSL": {"tls", "mllp"},
+    "service_identity": {"tls"},
     "sqlalchemy": {"store"},
     "alembic": {"store"},
     "pysqlite3": {"store"},

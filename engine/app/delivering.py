@@ -30,6 +30,10 @@ class DeliveryPorts(NamedTuple):
     emit: Callable[[Event], None]
 
 
+def _plain(_destination: str, _reactor: Any) -> None:
+    """No TLS."""
+
+
 class Delivering:
     """All lanes, by (destination, lane)."""
 
@@ -38,6 +42,7 @@ class Delivering:
         self.runners: dict[tuple[str, int], LaneRunner] = {}
         self.parkings: dict[str, Parking] = {}
         self.reader: OutboxReader | None = None
+        self.secure: Callable[[str, Any], Any] = _plain  # what puts TLS around a destination's connections
         self._ports = ports
         self._opened = Opened([], [], [])
         self._aging: Any = None
@@ -113,7 +118,8 @@ class Delivering:
         skips = [skip.seq for skip in self._opened.skips if skip[:2] == (name, number)]
         runner = LaneRunner(self._lane(name, number), self.parkings[name], plan.on_reject, ports, skips)
         self.runners[name, number] = runner
-        runner.attach(MllpSender(plan.target, runner.result, self._ports.reactor))
+        secure = self.secure(name, self._ports.reactor)
+        runner.attach(MllpSender(plan.target, runner.result, self._ports.reactor, secure))
         return runner
 
     def _lane(self, name: str, number: int) -> Lane:

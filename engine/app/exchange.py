@@ -26,6 +26,7 @@ from engine.app.outbox_reader import Outbox, OutboxReader
 from engine.channel.ports import Journal
 
 if TYPE_CHECKING:
+    from engine.app.certificates import Certificates
     from engine.store.journal import JournalReader
 
 PAUSE = 1.0  # seconds for which nobody is read after the journal refused a commit
@@ -88,15 +89,23 @@ class Exchange:
         self._ports: list[Any] = []
         self._flush: Callable[[], None] = lambda: None
         self._reader: OutboxReader | None = None
+        self.certificates: Certificates | None = None  # where the site has TLS
 
     # start and stop, in the reactor
 
     def open(self, flush: Callable[[], None]) -> Mapping[str, int]:
         """Open the journal, then the ports, then the lanes; returns the ports by listener.
 
-        Raises what opening the journal raises, and twisted's CannotListenError for a port that is taken.
+        Raises what opening the journal raises, ConfigError for certificates that cannot be used, and twisted's
+        CannotListenError for a port that is taken.
         """
         self._flush = flush
+        if self.plan.has_tls:
+            from engine.app.certificates import Certificates  # noqa: PLC0415 - OpenSSL, which a plain site does without
+
+            self.certificates = Certificates(self.plan, self._emit, self._clock.wall)
+            self.certificates.start()
+            self.delivering.secure = self.certificates.around_sender
         self.thread.start()
         opened = self.thread.opened.result()
         ports = {plan.rules.name: self._listen(plan) for plan in self.plan.listeners}
@@ -129,6 +138,8 @@ class Exchange:
 
     def finish(self) -> None:
         """After the reactor has ended: end the threads."""
+        if self.certificates is not None:
+            self.certificates.stop()
         if self._reader is not None:
             self._reader.stop()
         if not self.failure and not (self._large.stop() and self.thread.stop()):
@@ -148,6 +159,7 @@ class Exchange:
             "commits": self.thread.commits,
             "listeners": {name: port.status() for name, port in self.listeners.ports.items()},
             "lanes": self.delivering.status(),
+            "certificates": self.certificates.status() if self.certificates is not None else [],
         }
 
     # called by the journal's thread
@@ -195,7 +207,10 @@ class Exchange:
 
     def _listen(self, plan: ListenerPlan) -> int:
         port = self.listeners.add(plan.rules, plan.limits, plan.log_control_id)
-        listening = self._reactor.listenTCP(plan.port, port.factory, backlog=BACKLOG, interface=plan.host)
+        factory: Any = port.factory
+        if self.certificates is not None:
+            factory = self.certificates.around_listener(plan.rules.name, factory, self._reactor)
+        listening = self._reactor.listenTCP(plan.port, factory, backlog=BACKLOG, interface=plan.host)
         self._ports.append(listening)
         port.address = (plan.host, listening.getHost().port)
         self._emit(Listening(plan.rules.name, *port.address))

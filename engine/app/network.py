@@ -15,7 +15,6 @@ from os import getpid
 from pathlib import Path
 from typing import Any
 
-from twisted.internet import epollreactor
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
 from twisted.logger import globalLogBeginner
@@ -30,6 +29,7 @@ from engine.app.network_commands import NetworkCommands
 from engine.app.network_plan import NetworkPlan
 from engine.app.network_site import plan_apart
 from engine.app.parent import ParentPipe
+from engine.app.plain_reactor import epoll_reactor
 from engine.errors import BackstoryError
 
 BEAT = 1.0  # seconds between beats
@@ -91,10 +91,7 @@ def run(plan: NetworkPlan, parent_fd: int) -> int:
 
 def _reactor() -> Any:
     """Twisted's epoll reactor, on the monotonic clock: no timer fires early or late when somebody sets the time (D19)."""
-    epollreactor.install()  # type: ignore[no-untyped-call] # Twisted leaves it untyped
-    from twisted.internet import reactor  # noqa: PLC0415 - importing it earlier would choose another
-
-    chosen: Any = reactor
+    chosen = epoll_reactor()
     chosen.seconds = time.monotonic
     return chosen
 

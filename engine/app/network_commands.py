@@ -28,6 +28,7 @@ class NetworkCommands:
             "status": self._status,
             "append": self._append,
             "lane": exchange.lane_command,
+            "certificates": self._certificates,
         }
 
     def __call__(self, command: Command) -> dict[str, Any]:
@@ -45,6 +46,12 @@ class NetworkCommands:
 
     def _status(self, _command: Command) -> dict[str, Any]:
         return self._exchange.status()
+
+    def _certificates(self, _command: Command) -> dict[str, Any]:
+        """Read all files of TLS again, for new connections."""
+        if self._exchange.certificates is None:
+            raise Rejected("no listener and no destination of the site has TLS")
+        return {"reloaded": self._exchange.certificates.reload()}
 
     def _append(self, command: Command) -> dict[str, Any]:
         """Append `args.body` (base64) as an operator's entry; the same command again answers with the same position."""

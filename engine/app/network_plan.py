@@ -7,6 +7,7 @@ from engine.channel.deliver import OnReject
 from engine.channel.verdict import ListenerRules
 from engine.mllp.listener import ConnectionRules
 from engine.mllp.sender import Target
+from engine.tls.plan import ClientTls, ServerTls
 
 
 class ListenerPlan(NamedTuple):
@@ -17,6 +18,7 @@ class ListenerPlan(NamedTuple):
     rules: ListenerRules
     limits: ConnectionRules
     log_control_id: str = "plain"
+    tls: ServerTls | None = None
 
 
 class DestinationPlan(NamedTuple):
@@ -27,6 +29,7 @@ class DestinationPlan(NamedTuple):
     lanes: int = 1
     on_reject: OnReject = "park"
     stat_lane: bool = False
+    tls: ClientTls | None = None
 
 
 class NetworkPlan(NamedTuple):
@@ -35,3 +38,8 @@ class NetworkPlan(NamedTuple):
     data: Path
     listeners: tuple[ListenerPlan, ...]
     destinations: tuple[DestinationPlan, ...]
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether OpenSSL is needed at all: it takes 10 MB of memory."""
+        return any(row.tls for row in self.listeners) or any(row.tls for row in self.destinations)

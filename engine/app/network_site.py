@@ -17,6 +17,7 @@ from engine.mllp.listener import ConnectionRules
 from engine.mllp.sender import Target
 
 if TYPE_CHECKING:
+    from engine.channel.destination_config import DestinationConfig
     from engine.channel.listener_config import ListenerConfig
 
 
@@ -68,15 +69,19 @@ def plan_of(folder: Path) -> NetworkPlan:
         place = ".".join(str(part) for part in error.errors(include_url=False, include_input=False)[0]["loc"])
         raise ConfigError(f"{folder / 'config.yaml'}: {place} cannot be used; see `backstory check`") from None
     wanted = _wanted_types(folder)
-    listeners = tuple(_listener(name, row, wanted.get(name, set())) for name, row in config.listeners.items())
-    destinations = tuple(
-        DestinationPlan(name, Target(row.host, row.port, row.ack_timeout), row.lanes, row.on_reject, row.stat_lane)
-        for name, row in config.destinations.items()
-    )
+    listeners = tuple(_listener(name, row, wanted.get(name, set()), folder) for name, row in config.listeners.items())
+    destinations = tuple(_destination(name, row, folder) for name, row in config.destinations.items())
     return NetworkPlan((folder / config.data).absolute(), listeners, destinations)
 
 
-def _listener(name: str, row: "ListenerConfig", wanted: set[bytes]) -> ListenerPlan:
+def _destination(name: str, row: "DestinationConfig", folder: Path) -> DestinationPlan:
+    tls = row.tls.plan(folder, row.host) if row.tls is not None else None
+    return DestinationPlan(
+        name, Target(row.host, row.port, row.ack_timeout), row.lanes, row.on_reject, row.stat_lane, tls
+    )
+
+
+def _listener(name: str, row: "ListenerConfig", wanted: set[bytes], folder: Path) -> ListenerPlan:
     processing_ids = frozenset(word.encode() for word in row.processing_ids)
     rules = ListenerRules(
         *(name, processing_ids, row.identity.charset, frozenset(wanted), Limits(**dict(row.limits))),
@@ -91,7 +96,8 @@ def _listener(name: str, row: "ListenerConfig", wanted: set[bytes]) -> ListenerP
     )
     if row.connections is not None:
         connections = connections._replace(per_peer=row.connections, count_local=True)
-    return ListenerPlan(row.host, row.port, rules, connections, row.log_control_id)
+    tls = row.tls.plan(folder) if row.tls is not None else None
+    return ListenerPlan(row.host, row.port, rules, connections, row.log_control_id, tls)
 
 
 def _wanted_types(folder: Path) -> dict[str, set[bytes]]:

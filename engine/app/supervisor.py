@@ -33,6 +33,7 @@ ROUTES = {
     "channel": "worker",
     "append": "network",
     "lane": "network",
+    "certificates": "network",
 }  # verbs that a process carries out, by name
 
 

@@ -10,6 +10,7 @@ from engine.channel.amounts import Model, Name
 from engine.channel.destination_config import DestinationConfig
 from engine.channel.listener_config import ListenerConfig
 from engine.channel.located import refusal
+from engine.channel.tls_config import is_loopback
 from engine.source import Location
 
 
@@ -22,11 +23,17 @@ class SiteConfig(Model):
     destinations: dict[Name, DestinationConfig] = Field({}, description="where messages go")
 
     @model_validator(mode="after")
-    def _ports_are_different(self) -> "SiteConfig":
-        clashes = list(self._clashes())
+    def _ports_are_different_and_safe(self) -> "SiteConfig":
+        clashes = [*self._clashes(), *self._open_to_all()]
         if clashes:
             raise refusal("config.yaml", clashes)
         return self
+
+    def _open_to_all(self) -> Iterator[tuple[Location, str]]:
+        for name, listener in self.listeners.items():
+            if listener.tls is None and listener.plaintext is None and not is_loopback(listener.host):
+                text = "other machines would send without TLS: give the listener `tls:`, or write `plaintext: accepted`"
+                yield ("listeners", name, "host"), text
 
     def _clashes(self) -> Iterator[tuple[Location, str]]:
         taken: dict[tuple[str, int], str] = {}

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from engine.channel.amounts import MIB, Bytes, Charset, Model, Port, Seconds
+from engine.channel.tls_config import DestinationTls
 
 
 class DestinationConfig(Model):
@@ -12,6 +13,7 @@ class DestinationConfig(Model):
 
     host: str
     port: Port
+    tls: DestinationTls | None = Field(None, description="messages leave encrypted; docs/tls.md")
     lanes: Annotated[int, Field(ge=1, le=64, description="connections; 1: all messages in strict order")] = 1  # D7
     stat_lane: Annotated[bool, Field(description="a lane of its own for orders with priority STAT")] = False
     on_reject: Literal["park", "hold", "retry", "skip"] = Field("park", description="what follows AE, CE or AR")  # D8

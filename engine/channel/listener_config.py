@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from engine.channel.amounts import MIB, Bytes, Charset, Model, Network, Port, Seconds, Zone
+from engine.channel.tls_config import ListenerTls
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -37,6 +38,10 @@ class ListenerConfig(Model):
 
     host: str = Field("127.0.0.1", description="address it listens on; 0.0.0.0 for all of the machine's")
     port: Port
+    tls: ListenerTls | None = Field(None, description="messages come encrypted; docs/tls.md")
+    plaintext: Literal["accepted"] | None = Field(
+        None, description="accepted: other machines may send without TLS, readable to whoever sees the network"
+    )
     identity: IdentityConfig = IdentityConfig()
     processing_ids: tuple[str, ...] = Field(("P",), description="values of MSH-11 that are taken; empty counts as P")
     strict: bool = Field(False, description="refuse what is odd instead of accepting it with a flag (docs/wire.md)")

@@ -7,6 +7,7 @@ from engine.channel.site import load_site
 from engine.check.linted import Linted
 from engine.check.rules import (
     advice,
+    certificates,
     channel_names,
     given_concepts,
     message_types,
@@ -25,6 +26,7 @@ RULES: Mapping[str, Callable[[Linted], Iterator[Finding]]] = {
     rule.CODE: rule.check
     for rule in (
         advice,
+        certificates,
         channel_names,
         given_concepts,
         message_types,

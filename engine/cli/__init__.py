@@ -40,6 +40,7 @@ VERBS = {
         _Verb("enrichment", "Operate", "Turn enrichment on or off; orders always leave."),
         _Verb("channel", "Operate", "Start a channel that stopped after failures; it catches up."),
         _Verb("lane", "Operate", "Hold, release or skip what waits for a destination."),
+        _Verb("cert", "Operate", "Say what is wrong with a certificate; take renewed ones."),
         _Verb("logs", "Operate", "Read the events of a channel or a process."),
         _Verb("messages", "Look", "Find messages; show one with its outcome, deliveries and changes."),
         _Verb("explain", "Look", "Say why an order shows what it shows."),

@@ -11,6 +11,7 @@ from engine.channel.answer_words import told
 from engine.channel.operator_acts import ONCE
 from engine.channel.outcome import Status
 from engine.channel.ports import LIVE, STOPPED, Cursor, Lane, LaneState
+from engine.cli.certificate_needs import certificate_needs
 from engine.cli.console import ago
 from engine.cli.site import Readers, load_config, open_readers, socket_of
 from engine.errors import BackstoryError
@@ -183,6 +184,7 @@ def needs(health: Health) -> list[str]:
         found.append(
             f"{messages} refused in the last day, neither released nor dismissed (backstory messages --status QUARANTINED)"
         )
+    found += certificate_needs(health.processes, health.now)
     found += [sentence for lane in health.lanes if (sentence := _lane_need(lane, health.now))]
     found += [
         f"destination {name} is not in config.yaml any more, and {count} messages wait for it; put it back to send them"

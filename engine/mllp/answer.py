@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from engine.errors import Retryable
+
 
 class NoAnswer(NamedTuple):
     """The message was not answered: "connection refused", "no answer for 30 s", "answer for another message"."""
@@ -10,3 +12,7 @@ class NoAnswer(NamedTuple):
 
 
 MISMATCH = NoAnswer("answer for another message")
+
+
+class TlsFailed(Retryable):
+    """TLS did not come about, or the peer ended it for a reason; the text says which, and begins with `TLS: `."""

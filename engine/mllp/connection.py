@@ -6,7 +6,7 @@ Long because it is one state: what is under way, and why it is read, not read or
 from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
-from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener
 from twisted.internet.protocol import Protocol, connectionDone
 from zope.interface import implementer
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from engine.mllp.listener import MllpListener
 
 
-@implementer(IHalfCloseableProtocol)
+@implementer(IHalfCloseableProtocol, IHandshakeListener)
 class MllpConnection(Protocol):
     """A sender's connection. Every frame handed out is settled once, in order, by `answer`.
 
@@ -58,6 +58,10 @@ class MllpConnection(Protocol):
         self._write = Writer(wire)
         self._heard = self.listener.seconds()
         self.listener.opened(self)
+
+    def handshakeCompleted(self) -> None:  # noqa: N802 - Twisted's name
+        """Twisted calls this when TLS stands, where the connection has it."""
+        self._wire.secured()
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         """Twisted calls this with the next bytes."""

@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 from twisted.internet.error import ConnectionDone, DNSLookupError, NoRouteError
 from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.internet.error import TimeoutError as TimedOut
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IHandshakeListener
 from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from engine.errors import Unreadable
 from engine.hl7.acknowledge import Ack, read_ack
-from engine.mllp.answer import MISMATCH, NoAnswer
+from engine.mllp.answer import MISMATCH, NoAnswer, TlsFailed
 from engine.mllp.framing import SILENCE, Framed, FrameEvent, Framer, frame
 from engine.mllp.keepalive import keep_alive
 from engine.mllp.writer import Writer
@@ -43,13 +44,15 @@ _NO_FRAME = {
     Framed.TOO_LONG: f"answer longer than {MAX_ANSWER // 1024} KB",
 }
 OnResult = Callable[[Ack | NoAnswer], None]
+Secure = Callable[[Any], Any]  # puts TLS around an attempt to connect: engine.mllp.tls.TlsDialling
 
 
 class MllpSender:
     """Sends one message at a time; connects when there is something to send and keeps the connection."""
 
-    def __init__(self, target: Target, on_result: OnResult, reactor: Any) -> None:
+    def __init__(self, target: Target, on_result: OnResult, reactor: Any, secure: Secure | None = None) -> None:
         self.target = target
+        self.secure = secure
         self._on_result = on_result
         self.reactor = reactor
         self._wire: _SenderConnection | None = None
@@ -112,6 +115,8 @@ class MllpSender:
 
     def _why_not(self, error: BaseException | None) -> str:
         """Why there is no connection, in fixed words and what config.yaml says."""
+        if isinstance(error, TlsFailed):
+            return str(error)
         if isinstance(error, Refused):
             return f"connection refused by {self.target.host}:{self.target.port}"
         if isinstance(error, TimedOut):
@@ -123,11 +128,10 @@ class MllpSender:
         return "network unreachable" if getattr(error, "osError", None) == ENETUNREACH else "no connection"
 
     def lost(self, wire: "_SenderConnection", reason: Failure) -> None:
-        """The connection is gone."""
+        """The connection is gone; a peer that refuses our certificate says so only after the handshake (TLS 1.3)."""
         if self._wire is wire:
             self._wire = self._connector = None
-            closed = isinstance(reason.value, ConnectionDone)
-            self._fail("connection closed before the answer" if closed else "connection reset")
+            self._fail(_why_lost(reason.value))
 
     def received(self, wire: "_SenderConnection", event: FrameEvent) -> None:
         """A frame came from the destination."""
@@ -156,7 +160,8 @@ class MllpSender:
     def _connect(self) -> None:
         self._attempt = _SenderFactory(self)
         target = self.target
-        self._connector = self.reactor.connectTCP(target.host, target.port, self._attempt, timeout=CONNECT_TIMEOUT)
+        factory = self.secure(self._attempt) if self.secure is not None else self._attempt
+        self._connector = self.reactor.connectTCP(target.host, target.port, factory, timeout=CONNECT_TIMEOUT)
 
     def _drop(self) -> None:
         wire, attempt, connector = self._wire, self._attempt, self._connector
@@ -187,6 +192,12 @@ class MllpSender:
         self._doubt(f"no answer for {self.target.ack_timeout:g} s")
 
 
+def _why_lost(error: BaseException | None) -> str:
+    if isinstance(error, TlsFailed):
+        return str(error)
+    return "connection closed before the answer" if isinstance(error, ConnectionDone) else "connection reset"
+
+
 class _SenderFactory(ClientFactory):
     """One attempt to connect."""
 
@@ -202,8 +213,9 @@ class _SenderFactory(ClientFactory):
         self._sender.failed(self, reason)
 
 
+@implementer(IHandshakeListener)
 class _SenderConnection(Protocol):
-    """One TCP connection of a sender."""
+    """One TCP connection of a sender; with TLS it counts as made when the destination is known to be the right one."""
 
     def __init__(self, sender: MllpSender, attempt: _SenderFactory) -> None:
         self._sender = sender
@@ -221,6 +233,11 @@ class _SenderConnection(Protocol):
         self._wire.setTcpNoDelay(True)
         keep_alive(self._wire, max(self._sender.target.ack_timeout, VANISHED))
         self._write = Writer(self._wire)
+        if self._sender.secure is None:
+            self._sender.made(self._attempt, self)
+
+    def handshakeCompleted(self) -> None:  # noqa: N802 - Twisted's name
+        self._wire.secured()
         self._sender.made(self._attempt, self)
 
     def write(self, body: bytes) -> None:
@@ -241,6 +258,7 @@ class _SenderConnection(Protocol):
         for event in self._framer.end():
             if event.kind is Framed.FRAME:  # FS, then the peer closed: a whole answer
                 self._sender.received(self, event)
+        self._sender.failed(self._attempt, reason)  # where it was never made
         self._sender.lost(self, reason)
 
     def _watch(self) -> None:

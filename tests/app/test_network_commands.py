@@ -21,7 +21,7 @@ class Desk:
         self.answer = answer or Appended(7, duplicate=False, answer="")
         self.acts = []
         self.events = []
-        exchange = SimpleNamespace(
+        exchange = self.exchange = SimpleNamespace(
             thread=SimpleNamespace(put=self._put), status=lambda: {"commits": 3}, lane_command=None
         )
         self.commands = NetworkCommands(exchange, self.events.append, lambda: NOW)
@@ -44,6 +44,16 @@ def b64(text):
 def test_status_is_what_the_exchange_says():
     """The counters of listeners and lanes."""
     assert Desk()("status") == {"commits": 3}
+
+
+def test_certificates_are_read_again_where_there_are_any():
+    """What the exchange says of each; a site without TLS is told so."""
+    desk = Desk()
+    desk.exchange.certificates = SimpleNamespace(reload=lambda: {"listener lab": ""})
+    assert desk("certificates") == {"reloaded": {"listener lab": ""}}
+    desk.exchange.certificates = None
+    with pytest.raises(Rejected, match="no listener and no destination of the site has TLS"):
+        desk("certificates")
 
 
 def test_append_makes_an_entry_of_an_operator():
@@ -73,6 +83,6 @@ def test_a_journal_that_cannot_commit_now_is_told():
 def test_an_unknown_verb_is_refused():
     """It is not repeated in the log."""
     desk = Desk()
-    with pytest.raises(Rejected, match="append, lane, status"):
+    with pytest.raises(Rejected, match="append, certificates, lane, status"):
         desk("DOE^JANE")
     assert "DOE" not in repr(desk.events)

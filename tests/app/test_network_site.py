@@ -50,7 +50,7 @@ def test_listeners_destinations_and_types(tmp_path):
     assert ris.limits[:3] == (2048, 60, 5)
     assert (ris.rules.strict, ris.limits.strict) == (True, True)
     (pacs,) = plan.destinations
-    assert pacs == ("pacs", Target("10.1.1.1", 104, 5), 4, "hold", False)
+    assert pacs == ("pacs", Target("10.1.1.1", 104, 5), 4, "hold", False, None)
 
 
 def test_limits_and_whom_a_listener_lets_in(tmp_path):

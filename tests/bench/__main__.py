@@ -6,6 +6,7 @@ small server, and comparable only within a run. Takes about ten minutes.
 
 import argparse
 import json
+import ssl
 import sys
 import time
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from tests.bench.pacs import Pacs
 from tests.bench.site import CACHE, Bench, Running, filled, scratch
 from tests.bench.traffic import Traffic, framed, mean_bytes
 
-PARTS = ("start", "process", "deliver", "through", "identity", "receive", "peers", "fsyncs")
+PARTS = ("start", "process", "deliver", "through", "identity", "receive", "peers", "tls", "fsyncs")
 
 REUSED = 50  # numbers that are given to another person
 
@@ -95,6 +96,13 @@ class Run:
         if "identity" in wanted:
             with self._fresh() as running:
                 self._identity(running)
+        self._receiving(wanted)
+        if "fsyncs" in wanted:
+            self._bench.fresh()
+            self._fsyncs()
+        return self._figures
+
+    def _receiving(self, wanted: list[str]) -> None:
         if "receive" in wanted:
             for connections in CONNECTIONS:
                 with self._fresh() as running:
@@ -109,6 +117,11 @@ class Run:
             with self._fresh() as running:
                 self._peers(running)
                 self._large(running)
+        if "tls" in wanted:
+            secure = self._bench.secure()
+            for connections in CONNECTIONS[1:]:
+                with self._fresh() as running:
+                    self._tls(running, connections, secure)
         if "fsyncs" in wanted:
             self._bench.fresh()
             self._fsyncs()
@@ -147,6 +160,19 @@ class Run:
         if connections == max(CONNECTIONS):
             self._memory(running)
         return turns.messages
+
+    def _tls(self, running: Running, connections: int, secure: ssl.SSLContext) -> None:
+        self._say(f"{connections} connections, in plain text and over TLS")
+        plan = Plan(self._options.seconds, self._options.rounds)
+        loads = measures.over_tls(running, self._traffic, connections, plan, secure)
+        for kind, turns in loads.items():
+            self._add(
+                f"{connections} connections, {kind}, no channel: durable acked/s", median(load.rate for load in turns)
+            )
+        pairs = zip(loads["TLS"], loads["plain"], strict=True)
+        self._add(
+            f"{connections} connections: TLS, times plain", median(one.rate / two.rate for one, two in pairs), "x"
+        )
 
     def _sizes(self, before: dict[str, int], messages: int) -> None:
         """What the last engine's messages have added to the files, measured after its end, when the logs are in them."""

@@ -8,6 +8,7 @@ import argparse
 import json
 import select
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -47,9 +48,11 @@ class Load(NamedTuple):
 class _Sender:
     """One connection."""
 
-    def __init__(self, address: tuple[str, int], messages: Messages) -> None:
+    def __init__(self, address: tuple[str, int], messages: Messages, secure: ssl.SSLContext | None = None) -> None:
         self.socket = socket.create_connection(address)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if secure is not None:
+            self.socket = secure.wrap_socket(self.socket, server_hostname="localhost")
         self.messages = messages
         self.sent_at = 0.0
         self.answer = b""
@@ -63,6 +66,7 @@ def run(
     *,
     limit: int = 0,
     rate: float = 0.0,
+    secure: ssl.SSLContext | None = None,
 ) -> Load:
     """Send for `seconds`, or until `limit` messages are acknowledged.
 
@@ -73,8 +77,9 @@ def run(
         messages: framed messages of connection n, without end or until it has no more.
         limit: stop after so many answers; 0 for none.
         rate: messages per second over all connections; 0 for as fast as they are answered.
+        secure: TLS of the connections, which are made before the clock starts and kept.
     """
-    senders = [_Sender(address, messages(number)) for number in range(connections)]
+    senders = [_Sender(address, messages(number), secure) for number in range(connections)]
     try:
         return _Loop(senders, limit, rate).run(seconds)
     finally:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import ssl
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from typing import NamedTuple
 from tests.bench.loadgen import Load, Messages, run
 from tests.bench.measure import percentile
 from tests.bench.pacs import Pacs, accession
-from tests.bench.site import FILES, Bench, Running
+from tests.bench.site import FILES, PLAIN, SECURE, Bench, Running
 from tests.bench.traffic import Traffic, body_of, dealt, framed
 from tests.bench.yardstick import Yardstick
 
@@ -82,6 +83,23 @@ def receive(running: Running, traffic: Traffic, connections: int, plan: Plan, sa
         theirs.append(other)
     shares = {name: median(one[name] for one in cpu) for name in cpu[0]}
     return Turns(ours, theirs, [sum(one.values()) for one in cpu], shares, sum(load.acked for load in ours))
+
+
+def over_tls(
+    running: Running, traffic: Traffic, connections: int, plan: Plan, secure: ssl.SSLContext
+) -> dict[str, list[Load]]:
+    """Closed loops in plain text and over TLS, alternating, over kept connections, to listeners that no channel is from."""
+    found: dict[str, list[Load]] = {"plain": [], "TLS": []}
+    for _ in range(plan.rounds):
+        for kind, listener in (("plain", PLAIN), ("TLS", SECURE)):
+            frames = [framed(one) for one in traffic.take(int(plan.seconds * MOST[connections]))]
+            address = "127.0.0.1", running.engine.ports[listener]
+            context = secure if kind == "TLS" else None
+            load = run(address, connections, plan.seconds, dealt(frames, connections), secure=context)
+            running.settle()
+            _whole(load)
+            found[kind].append(load)
+    return found
 
 
 def _whole(load: Load) -> None:

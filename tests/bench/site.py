@@ -6,6 +6,7 @@ The filled folder is made once and kept in bench-data/ until the store's code or
 import hashlib
 import os
 import shutil
+import ssl
 import sys
 import tempfile
 import time
@@ -16,11 +17,13 @@ from pathlib import Path
 from tests.bench import fill
 from tests.bench.measure import cpu_seconds, file_bytes, pss_megabytes
 from tests.e2e.engine_process import Engine, wait_for
+from tests.tls.authority import root
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / "bench-data"
 PROCESSES = ("network", "worker", "supervisor")
 FILES = ("journal.db", "store.db")
+PLAIN, SECURE = "pharmacy", "lab"  # of which no channel is: what TLS costs is the receive
 LISTENER = "ris"  # carries all three feeds, as an interface engine in front of us would send them
 
 
@@ -74,6 +77,18 @@ class Bench:
                 channel.write_text(text)
 
         return Engine(folder, edit=edit, pacs=self._pacs)
+
+    def secure(self) -> ssl.SSLContext:
+        """Give the listener SECURE TLS from the next start on; returns what senders need."""
+        site = self._engine.site
+        ca = root()
+        ca.write(site, "ca")
+        ca.issue("localhost").write(site, "engine")
+        config = site / "config.yaml"
+        port = f"    port: {self._engine.ports[SECURE]}\n"
+        tls = f"{port}    tls: {{certificate: engine.pem, key: engine.key}}\n"
+        config.write_text(config.read_text().replace(port, tls))
+        return ssl.create_default_context(cafile=str(site / "ca.pem"))
 
     def lanes(self, count: int) -> None:
         """Give the destination another number of lanes, from the next start on."""

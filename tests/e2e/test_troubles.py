@@ -55,7 +55,8 @@ def test_the_engine_stops_when_it_is_asked_and_knows_its_verbs(tmp_path: Path) -
     """`stop` over the control socket is a stop in order; another word is refused with those there are."""
     with Engine(tmp_path) as engine:
         with pytest.raises(
-            Rejected, match="there is no verb dance; there are append, channel, enrichment, lane, status, stop"
+            Rejected,
+            match="there is no verb dance; there are append, certificates, channel, enrichment, lane, status, stop",
         ):
             engine.command("supervisor", "dance")
         assert engine.command("supervisor", "stop") == {}

@@ -1,0 +1,44 @@
+"""What the engine says about TLS in its logs; names of certificates are no content of messages."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from engine.app.events import Event, Level
+
+
+@dataclass(frozen=True, slots=True)
+class TlsRefused(Event):
+    """A sender's TLS did not come about, or its certificate is not let in; no message of it was taken."""
+
+    listener: str
+    peer: str
+    why: str
+    level: ClassVar[Level] = Level.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class CertificatesTaken(Event):
+    """Files of TLS changed: new connections have the new ones, those that stand go on."""
+
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class CertificatesNotTaken(Event):
+    """Files of TLS changed and cannot be used: new connections still have the old ones."""
+
+    owner: str
+    why: str
+    level: ClassVar[Level] = Level.ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateEnds(Event):
+    """A certificate or a revocation list ends in so many days, or has ended (days below 0)."""
+
+    owner: str
+    what: str
+    name: str
+    days: int
+    until: str
+    level: ClassVar[Level] = Level.ERROR

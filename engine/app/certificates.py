@@ -1,0 +1,122 @@
+"""The certificates of the network process: read at the start, watched by a thread, read again on command."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from threading import Event as Flag
+from threading import Lock, Thread
+from typing import Any
+
+from engine.app.certificate_events import CertificateEnds, CertificatesNotTaken, CertificatesTaken, TlsRefused
+from engine.app.events import Event, surprise
+from engine.app.network_plan import NetworkPlan
+from engine.errors import ConfigError
+from engine.mllp.listener import MllpListener
+from engine.mllp.tls import TlsDialling, TlsListening
+from engine.tls.credential import Credential, Ending
+
+LOOK = 10.0  # seconds between looks at the files
+ENDED = -1
+WARN = (30, 14, 7, 1, ENDED)  # days before the end at which an event says so
+_SECOND = 1_000_000
+
+
+class Certificates:
+    """One credential for each listener and destination that has TLS.
+
+    Raises ConfigError where one cannot be used: the engine does not start without it.
+    """
+
+    def __init__(self, plan: NetworkPlan, emit: Callable[[Event], None], wall: Callable[[], int]) -> None:
+        self._listeners = {
+            row.rules.name: Credential(f"listener {row.rules.name}", row.tls)
+            for row in plan.listeners
+            if row.tls is not None
+        }
+        self._destinations = {
+            row.name: Credential(f"destination {row.name}", row.tls) for row in plan.destinations if row.tls is not None
+        }
+        self._emit = emit
+        self._wall = wall
+        self._told: dict[Ending, int] = {}  # days that were last told
+        self._looking = Lock()
+        self._stop = Flag()
+        self._thread = Thread(target=self._watch, name="certificates", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def around_listener(self, name: str, listener: MllpListener, reactor: Any) -> MllpListener | TlsListening:
+        """What is given to `listenTCP`: the listener itself where it has no TLS."""
+        credential = self._listeners.get(name)
+        if credential is None:
+            return listener
+
+        def refused(peer: str, why: str) -> None:
+            listener.counters.faults += 1
+            self._emit(TlsRefused(name, peer, why))
+
+        return TlsListening(credential, listener, reactor, refused)
+
+    def around_sender(self, name: str, reactor: Any) -> TlsDialling | None:
+        """What puts TLS around a destination's connections, or None where it has none."""
+        credential = self._destinations.get(name)
+        return TlsDialling(credential, reactor) if credential is not None else None
+
+    def reload(self) -> dict[str, str]:
+        """Read all files again, from any thread; by owner why they are not taken, or ""."""
+        with self._looking:
+            return {credential.owner: self._look(credential, force=True) for credential in self._all()}
+
+    def status(self) -> list[dict[str, Any]]:
+        """What `status` shows: who has which certificates, and until when (UTC microseconds)."""
+        return [
+            {
+                "owner": credential.owner,
+                "problem": credential.problem,
+                "endings": [
+                    {"what": one.what, "name": one.name, "until": int(one.until.timestamp()) * _SECOND}
+                    for one in credential.endings()
+                ],
+            }
+            for credential in self._all()
+        ]
+
+    def _all(self) -> list[Credential]:
+        return [*self._listeners.values(), *self._destinations.values()]
+
+    def _watch(self) -> None:
+        while True:
+            try:
+                with self._looking:
+                    for credential in self._all():
+                        self._look(credential)
+                        self._tell(credential)
+            except Exception as error:  # noqa: BLE001 - the watch goes on; the next look may succeed
+                self._emit(surprise(error))
+            if self._stop.wait(LOOK):
+                return
+
+    def _look(self, credential: Credential, *, force: bool = False) -> str:
+        try:
+            if credential.look(force=force):
+                self._emit(CertificatesTaken(credential.owner))
+        except ConfigError as error:
+            self._emit(CertificatesNotTaken(credential.owner, str(error)))
+            return str(error)
+        return ""
+
+    def _tell(self, credential: Credential) -> None:
+        now = datetime.fromtimestamp(self._wall() / _SECOND, UTC)
+        for ending in credential.endings():
+            days = (ending.until - now).days  # below 0 once it has ended
+            asked = (ENDED,) if ending.what == "revocation list" else WARN  # a list is renewed every few days
+            steps = [step for step in asked if days <= step]
+            if steps and self._told.get(ending, WARN[0] + 1) > steps[-1]:
+                self._told[ending] = steps[-1]
+                self._emit(CertificateEnds(*ending[:3], days, f"{ending.until:%Y-%m-%d %H:%M} UTC"))

@@ -1,0 +1,48 @@
+"""Which certificates need a person soon, as the network process knows them."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from engine.cli.console import printable
+
+_DAY = 24 * 60 * 60 * 1_000_000
+SOON = 30 * _DAY  # before its end
+
+
+def certificate_needs(processes: Mapping[str, Any], now: int) -> list[str]:
+    """One sentence each; `now` and ends in UTC microseconds."""
+    network = processes.get("processes", {}).get("network", {})
+    found = []
+    for credential in network.get("certificates", []):
+        owner = credential["owner"]
+        if credential["problem"]:
+            found.append(
+                f"{owner} still has its old certificates, the new files cannot be used: {credential['problem']}"
+            )
+        for ending in credential["endings"]:
+            sentence = _sentence(owner, ending, now)
+            if sentence:
+                found.append(sentence)
+    return list(dict.fromkeys(found))
+
+
+def _sentence(owner: str, ending: Mapping[str, Any], now: int) -> str:
+    left = ending["until"] - now
+    what = f"{ending['what']} {printable(ending['name'])} of {owner}"
+    if left < 0:
+        return f"the {what} expired on {_day(ending)}; {_remedy(ending)}"
+    if left > SOON or ending["what"] == "revocation list":  # renewed every few days
+        return ""
+    days = left // _DAY
+    return f"the {what} expires on {_day(ending)}, in {days} day{'' if days == 1 else 's'}; {_remedy(ending)}"
+
+
+def _remedy(ending: Mapping[str, Any]) -> str:
+    if ending["what"] == "peer's certificate":
+        return "its owner must renew it"
+    return "renew its file, which is taken without a restart"
+
+
+def _day(ending: Mapping[str, Any]) -> str:
+    return f"{datetime.fromtimestamp(ending['until'] / 1_000_000, UTC):%Y-%m-%d}"

@@ -1,0 +1,181 @@
+"""What is wrong with a certificate and its chain, one sentence each, with what to do about it.
+
+OpenSSL stops at the first fault and calls it by a number; who has to write to the other side wants all of them, and whose
+turn it is.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from engine.tls.meeting import names
+from engine.tls.naming import alternatives, called, common_names, day, told
+
+RSA_BITS, EC_BITS = 2048, 224  # below, a key is weak (RFC 9325, 4.5)
+_PURPOSES = {
+    "server": (ExtendedKeyUsageOID.SERVER_AUTH, "serverAuth", "a server"),
+    "client": (ExtendedKeyUsageOID.CLIENT_AUTH, "clientAuth", "a client"),
+}
+
+
+class Asked(NamedTuple):
+    """What a chain is held against."""
+
+    now: datetime
+    purpose: str = ""  # "server" or "client": what the first certificate is used as; "": any
+    name: str = ""  # the host that was called; "": none
+    roots: Sequence[x509.Certificate] | None = None  # None: not to be judged
+    roots_name: str = "the CA file"
+    crls: Sequence[x509.CertificateRevocationList] = ()
+
+
+def faults(chain: Sequence[x509.Certificate], asked: Asked) -> list[str]:
+    """Everything wrong with a chain as it is sent or stands in a file, the owner's certificate first; empty: nothing."""
+    leaf = chain[0]
+    found = [
+        *(fault for one in chain for fault in _dates(one, asked.now)),
+        *(fault for one in chain for fault in _weakness(one)),
+        *_use(leaf, asked.purpose),
+        *_order(chain),
+        *_issuers(chain, asked),
+        *_revoked(leaf, asked),
+    ]
+    return [*found, *_name(leaf, asked.name)] if asked.name else found
+
+
+def facts(certificate: x509.Certificate) -> str:
+    """One certificate in a line."""
+    names_in_it = told(", ".join(alternatives(certificate))) or "no subject alternative name"
+    return (
+        f"{called(certificate)}: {names_in_it}; issued by {issuer_of(certificate)}; "
+        f"{certificate.not_valid_before_utc:%Y-%m-%d} to {day(certificate)}"
+    )
+
+
+def issuer_of(certificate: x509.Certificate) -> str:
+    """The name of its issuer."""
+    return told(certificate.issuer.rfc4514_string() or "nobody named")
+
+
+def _dates(one: x509.Certificate, now: datetime) -> Iterator[str]:
+    begins, ends = one.not_valid_before_utc, one.not_valid_after_utc
+    if now > ends:
+        ago = (now - ends).days
+        yield f"{called(one)} expired on {day(one)}, {ago} days ago: its owner must renew it; or this machine's clock is wrong ({now:%Y-%m-%d %H:%M} UTC)"
+    if now < begins:
+        yield f"{called(one)} is valid only from {begins:%Y-%m-%d %H:%M} UTC, and it is {now:%Y-%m-%d %H:%M} here: set the clock right, of this machine or of the CA"
+
+
+def _weakness(one: x509.Certificate) -> Iterator[str]:
+    key = one.public_key()
+    if isinstance(key, dsa.DSAPublicKey):
+        yield f"{called(one)} has a DSA key, which TLS does not use any more: issue it anew with EC P-256 or RSA 2048"
+    elif isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        kind, least = ("RSA", RSA_BITS) if isinstance(key, rsa.RSAPublicKey) else ("EC", EC_BITS)
+        if key.key_size < least:
+            yield f"{called(one)} has an {kind} key of {key.key_size} bits, which is too weak: issue it anew with a key of its own of {least} bits or more"
+    digest = one.signature_hash_algorithm
+    if one.issuer != one.subject and digest is not None and digest.name in {"md5", "sha1"}:
+        yield f"{called(one)} is signed with {digest.name.upper()}, which can be forged: its CA must issue it anew with SHA-256"
+
+
+def _use(leaf: x509.Certificate, purpose: str) -> Iterator[str]:
+    try:
+        asked = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        asked = None
+    if purpose and asked is not None:
+        wanted, word, as_a = _PURPOSES[purpose]
+        if wanted not in asked and ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE not in asked:
+            yield f"{called(leaf)} may not be used as {as_a}: its extended key usage lacks {word}; ask the CA for one with it"
+    try:
+        usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return
+    if not usage.digital_signature:
+        yield f"{called(leaf)} may not sign a handshake: its key usage lacks digitalSignature; ask the CA for one with it"
+
+
+def _order(chain: Sequence[x509.Certificate]) -> Iterator[str]:
+    if len(chain) > 1 and _is_ca(chain[0]) and not all(map(_is_ca, chain)):
+        yield f"the certificates are in the wrong order: {called(chain[0])} is a CA's and stands first; put the owner's first, then its issuer, and so on up"
+        return
+    for one, following in itertools.pairwise(chain):
+        if not issued(one, following) and any(issued(one, other) for other in chain if other is not one):
+            yield f"the certificates are in the wrong order: {called(following)} follows {called(one)} and did not issue it; put each one's issuer behind it"
+            return
+
+
+def _issuers(chain: Sequence[x509.Certificate], asked: Asked) -> Iterator[str]:
+    """Walk up from the first certificate to a root that is trusted, or to where it does not go on."""
+    if asked.roots is None:
+        return
+    one, left = chain[0], list(chain)
+    while one not in asked.roots:
+        left.remove(one)
+        above = next((other for other in (*asked.roots, *left) if issued(one, other)), None)
+        if above is None:
+            yield _no_issuer(one, chain, asked)
+            return
+        if not _is_ca(above):
+            yield f"{called(above)} issued {called(one)} and is no CA: its basic constraints must say CA:TRUE"
+        one = above
+        if one not in left:
+            return
+
+
+def _no_issuer(one: x509.Certificate, chain: Sequence[x509.Certificate], asked: Asked) -> str:
+    where = asked.roots_name
+    if one.issuer == one.subject:
+        if one is chain[0]:
+            return f"{called(one)} is self-signed: if it is the right one, add it to {where}, or have a CA issue one"
+        return f"the chain ends in {called(one)}, a CA that is not in {where}: add it there if you trust it"
+    if any(root.subject == one.issuer for root in asked.roots or ()):
+        return f"{where} has a CA called {issuer_of(one)}, but with another key than the one that issued {called(one)}: get its present certificate"
+    if len(chain) == 1:
+        return f"{called(one)} is issued by {issuer_of(one)}, which is neither in {where} nor sent along: the chain is incomplete if that is an intermediate (its owner must send it too, after its own certificate); if it is the CA itself, add it to {where}"
+    return f"{called(one)} is issued by {issuer_of(one)}, an unknown CA: get that certificate from its owner and add it to {where}"
+
+
+def _revoked(leaf: x509.Certificate, asked: Asked) -> Iterator[str]:
+    for crl in asked.crls:
+        if crl.next_update_utc is not None and crl.next_update_utc < asked.now:
+            yield f"the revocation list of {told(crl.issuer.rfc4514_string())} is out of date since {crl.next_update_utc:%Y-%m-%d}: fetch the CA's newest"
+        entry = crl.get_revoked_certificate_by_serial_number(leaf.serial_number)
+        if crl.issuer == leaf.issuer and entry is not None:
+            yield f"{called(leaf)} was revoked by its CA on {entry.revocation_date_utc:%Y-%m-%d}: its owner needs a new one"
+    if asked.crls and not any(crl.issuer == leaf.issuer for crl in asked.crls):
+        yield f"there is no revocation list of {issuer_of(leaf)}, the issuer of {called(leaf)}: add it to the CRL file"
+
+
+def _name(leaf: x509.Certificate, name: str) -> Iterator[str]:
+    if names(leaf, name):
+        return
+    there = alternatives(leaf)
+    if there:
+        yield f"the certificate is not for {name} but for {told(', '.join(there))}: call it by one of these (server_name), or have it issued with {name} as well"
+    else:
+        common = told(", ".join(common_names(leaf))) or "no name"
+        yield f"the certificate has only the common name {common} and no subject alternative name, which is what counts (RFC 9525): have it issued with {name} as an alternative name"
+
+
+def issued(one: x509.Certificate, by: x509.Certificate) -> bool:
+    """Whether a certificate was signed by another's key, and names it."""
+    try:
+        one.verify_directly_issued_by(by)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _is_ca(one: x509.Certificate) -> bool:
+    try:
+        return bool(one.extensions.get_extension_for_class(x509.BasicConstraints).value.ca)
+    except x509.ExtensionNotFound:
+        return one.issuer == one.subject
