@@ -4,7 +4,8 @@ A label that occurs without an explanation fails the test, and so does an explan
 """
 
 REFUSED = {
-    "AR 100": "no MSH that can be read: cut off, missing, or with one character for two delimiters",
+    "AR 100": "no MSH that can be read: cut off or missing",
+    "AR 102": "an MSH whose delimiters cannot be used: one character for two of them, a letter, or too few",
     "AR 101 MSH-9": "no message type: headers alone from unit tests, and some whose fields are shifted by one",
     "AR 101 MSH-10": "no control id, without which no answer can be matched and no resend be told from a new message",
     "AR 103": "a character set that table 0211 does not have",
@@ -91,6 +92,8 @@ FLAGS = {
     "lf_line_ends": "lines that end in LF, as files do; taken as they are and kept",
     "batch": "came in a batch with its header",
     "datetime_odd": "MSH-7 is empty or no time",
+    "charset_suspect": "MSH-18 says one byte a character, and the text reads as UTF-8",
+    "control_characters": "controls inside of a text, as tests of other projects send them",
     "version_unknown": "MSH-12 is empty or no version of HL7",
     "local_type": "an event in small letters, which HL7 does not know, of a type that a channel accepts",
     "refused": "refused, and the sender wants no answer: the reason stands here and in the outcome",

@@ -27,15 +27,15 @@ PROCESSING = ("P", "T", "D", "N")  # every MSH-11 of the corpus (C42)
 
 # frames that are refused for what no simple rule tells; a name with # is the n-th message of its file
 ODD = {
-    "cdc-data-exchange/0171.hl7": "AR 100",  # one character for several delimiters
+    "cdc-data-exchange/0171.hl7": "AR 102",  # one character for several delimiters
     "cosyte-hl7/0065.hl7": "AR 100",  # two delimiters missing
     "cosyte-hl7/0066.hl7": "AR 100",  # no MSH
     "cosyte-hl7/0095.hl7#2": "AR 100",  # the second of three ends in its delimiters
-    "hl7apy/0012.hl7": "AR 100",  # no delimiters
-    "hl7apy/0019.hl7": "AR 100",  # one character for two delimiters
-    "hl7apy/0023.hl7": "AR 100",  # a letter as a delimiter
-    "pacs-bridge/0072.hl7": "AR 100",  # one character for all delimiters
-    "pacs-bridge/0074.hl7": "AR 100",  # two delimiters missing
+    "hl7apy/0012.hl7": "AR 102",  # no delimiters
+    "hl7apy/0019.hl7": "AR 102",  # one character for two delimiters
+    "hl7apy/0023.hl7": "AR 102",  # a letter as a delimiter
+    "pacs-bridge/0072.hl7": "AR 102",  # one character for all delimiters
+    "pacs-bridge/0074.hl7": "AR 102",  # two delimiters missing
     "prime-reportstream/0444.hl7": "AE 100",  # batches: no message inside
     "prime-reportstream/0494.hl7": "AE 100",
     "prime-reportstream/0506.hl7": "AE 100",

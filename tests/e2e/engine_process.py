@@ -33,7 +33,8 @@ PATIENCE = 30.0  # seconds; a bound for slow machines, not an expectation
 
 def hooks(*words: str) -> dict[str, str]:
     """The environment that puts faults into an engine: see hooks/sitecustomize.py."""
-    return {"PYTHONPATH": str(Path(__file__).parent / "hooks"), "BACKSTORY_TEST_HOOKS": " ".join(words)}
+    places = [str(Path(__file__).parent / "hooks"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {"PYTHONPATH": os.pathsep.join(places), "BACKSTORY_TEST_HOOKS": " ".join(words)}
 
 
 def free_ports(count: int) -> list[int]:
