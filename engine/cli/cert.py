@@ -81,7 +81,7 @@ def doctor(
 def reload(site: SiteOption = Path()) -> int:
     """Have the running engine read its certificates, keys, CAs and revocation lists again.
 
-    It also looks for changed files every ten seconds. Connections that stand go on.
+    By itself it takes changed files within twenty seconds. Connections that stand go on.
     """
     from engine.app.control import call  # noqa: PLC0415 - only where a process is asked
 

@@ -35,17 +35,19 @@ class Credential:
         self.owner = owner
         self.plan = plan
         self.problem = ""  # why the files as they are now are not taken
-        self._stamps = self._look_at_files()
+        self._stamps = self._seen = self._look_at_files()
         self._peers: dict[str, x509.Certificate] = {}
         self.context, self._own = self._read()
 
     def look(self, *, force: bool = False) -> bool:
-        """Whether files changed since the last look (or `force`): if they are right, they are taken for new connections.
+        """Whether other files were taken for new connections; `force`: read them in any case, at once.
 
-        Raises ConfigError, once for each change, where they cannot be used; the context stays the one that was.
+        Files that changed since the last look are left for the next one: a certificate is written before or after its
+        key, and between them the two do not fit. Raises ConfigError, once for each change, where they cannot be used; the context stays the one that was.
         """
         stamps = self._look_at_files()
-        if stamps == self._stamps and not force:
+        settled, self._seen = stamps == self._seen, stamps
+        if not force and (stamps == self._stamps or not settled):
             return False
         self._stamps = stamps
         try:

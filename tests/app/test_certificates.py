@@ -96,6 +96,19 @@ def test_changed_files_are_noticed_and_taken(tmp_path, monkeypatch):
         keeper.certificates.stop()
 
 
+def test_files_are_left_alone_while_they_are_written(tmp_path):
+    """A certificate without its key yet is no news: the look after the next takes both."""
+    keeper = Keeper(tmp_path)
+    credential = keeper.certificates._listeners["lab"]
+    new = CA.issue("engine")
+    (tmp_path / "engine.pem").write_bytes(new.pem)
+    assert not credential.look()
+    (tmp_path / "engine.key").write_bytes(new.key_pem)
+    assert not credential.look()
+    assert credential.look()
+    assert not credential.look()
+
+
 def test_the_watch_survives_a_surprise(tmp_path, monkeypatch):
     """It is told, and the next look comes."""
     monkeypatch.setattr(certificates, "LOOK", 0.05)
