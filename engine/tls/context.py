@@ -34,6 +34,7 @@ def context_of(plan: Tls) -> SSL.Context:
             store.add_crl(crl)
         store.set_flags(crypto.X509StoreFlags.CRL_CHECK)
     if isinstance(plan, ClientTls):
+        _check_name(plan.server_name)
         context.set_verify(SSL.VERIFY_PEER, _callback(ServerJudge(plan.server_name, plan.pin, plan.ca)))
     elif plan.client_ca is not None:
         for authority in read_certificates(plan.client_ca):
@@ -41,6 +42,13 @@ def context_of(plan: Tls) -> SSL.Context:
         must = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
         context.set_verify(must, _callback(ClientJudge(plan.subjects, plan.client_ca)))
     return context
+
+
+def _check_name(name: str) -> None:
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        raise ConfigError(f"{name} is no host name that TLS could ask for; write server_name") from None
 
 
 def hardened(minimum: str) -> SSL.Context:

@@ -43,7 +43,8 @@ class Credential:
         """Whether other files were taken for new connections; `force`: read them in any case, at once.
 
         Files that changed since the last look are left for the next one: a certificate is written before or after its
-        key, and between them the two do not fit. Raises ConfigError, once for each change, where they cannot be used; the context stays the one that was.
+        key, and between them the two do not fit. Raises ConfigError, once for each change, where they cannot be used;
+        the context stays the one that was.
         """
         stamps = self._look_at_files()
         settled, self._seen = stamps == self._seen, stamps

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.app import delivery_events, events
+from engine.app import certificate_events, delivery_events, events
 from engine.app.events import ChannelStopped, EntryProcessed, Event, Level, MessageReceived, ReceiveResumed, control_id
 from engine.app.log_files import LogFile, Logs
 
@@ -121,7 +121,7 @@ def test_every_event_has_a_level_and_a_sentence() -> None:
         assert isinstance(one.level, Level)
         assert one.__doc__
         assert not one.__doc__.startswith(one.__name__), one
-    assert {one.__name__ for one in found} <= {*dir(events), *dir(delivery_events)}
+    assert {one.__name__ for one in found} <= {*dir(events), *dir(certificate_events), *dir(delivery_events)}
 
 
 @given(st.binary(max_size=80) | st.text(max_size=80))

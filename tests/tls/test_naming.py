@@ -5,7 +5,7 @@ import pytest
 from engine.errors import ConfigError
 from engine.tls.context import context_of, ssl_words
 from engine.tls.naming import allowed, alternatives, called, told
-from engine.tls.plan import ServerTls
+from engine.tls.plan import ClientTls, ServerTls
 from tests.tls.authority import make, root
 
 LAB = make("Lab", sans=["lab.hospital.example", "10.1.2.3"]).certificate
@@ -57,6 +57,12 @@ def test_a_chain_is_sent_and_a_weak_key_refused(tmp_path):
     weak = ca.issue("b", key=rsa.generate_private_key(65537, 1024))  # noqa: S505 - what is to be noticed
     with pytest.raises(ConfigError, match=r"b\.pem: OpenSSL refuses it: its key is too weak"):
         context_of(ServerTls(*weak.write(tmp_path, "b")))
+
+
+def test_a_name_that_tls_cannot_ask_for_refuses_the_start():
+    """And not the first delivery."""
+    with pytest.raises(ConfigError, match=r"^pacs\.\.hospital is no host name"):
+        context_of(ClientTls("pacs..hospital"))
 
 
 @pytest.mark.parametrize(
