@@ -117,7 +117,7 @@ def test_time_grows_with_the_input_and_no_faster(work: Callable[[bytes], None], 
 def _best(work: Callable[[bytes], None], raw: bytes) -> float:
     found = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = time.process_time()
         work(raw)
-        found.append(time.perf_counter() - began)
+        found.append(time.process_time() - began)
     return min(found)
