@@ -371,3 +371,10 @@ def test_a_frame_of_two_bytes_a_character_is_kept_and_not_answered():
     found = judged(b"\0M\0S\0H", kind=Framed.WIDE, flags="utf_16")
     assert (found.received[0].kind, found.received[0].identity) == (Kind.QUARANTINED, b"")
     assert (found.reply, found.refusal()) == (b"", b"")
+
+
+def test_what_is_received_shows_no_content():
+    """Its repr names the listener, the kind, a size and the answer."""
+    received = judged(msh() + b"PID|1||1||DOE\r").received[0]
+    assert repr(received) == f"Received({received.listener}, MESSAGE, {len(received.body)} bytes, 'AA')"
+    assert "DOE" not in repr(received)
