@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from engine.channel.limits import located
-from engine.hl7.charset import charset_of, decodable, possible, same, sets_of, splittable
+from engine.hl7.charset import charset_of, decodable, possible, same, sets_of, settled, splittable
 from engine.hl7.charset_names import WIDER
 from engine.hl7.msh import Msh
 
@@ -83,9 +83,11 @@ def is_suspect(raw: bytes, declared: str) -> bool:
 
 
 def _overridden(raw: bytes, msh: Msh, override: str) -> Found:
-    if not decodable(raw, override):
-        return _undecodable(raw, msh, override)
-    return Found("AA", charset=override, flags=overridden(raw, msh, override))
+    """Of a set with shifts, what it starts in: a message with a shift is read as a whole (engine.channel.examine)."""
+    charset = settled(override, raw, msh.encoding[2:3])
+    if not decodable(raw, charset):
+        return _undecodable(raw, msh, charset)
+    return Found("AA", charset=charset, flags=overridden(raw, msh, override))
 
 
 def overridden(raw: bytes, msh: Msh, override: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ UTF-8; what the journal keeps, and what the answer mirrors, are the sender's own
 
 from functools import lru_cache
 
-from engine.channel.declared import Found, overridden
+from engine.channel.declared import Found, judge_charset, overridden
 from engine.channel.limits import located
 from engine.channel.verdict import ListenerRules, Verdict, verdict
 from engine.errors import Unreadable
@@ -27,14 +27,19 @@ def examine(raw: bytes, msh: Msh, rules: ListenerRules, vt_at: int = -1) -> tupl
         return msh, verdict(raw, msh, rules, vt_at)
     if charset.startswith("iso2022:") and _shifts(raw, msh.encoding[2:3]) > SHIFTS:
         return msh, Verdict("AR", "104")
-    body = _read(raw, msh, charset)
-    wider = WIDER.get(charset, "")
-    if isinstance(body, Found) and wider:
-        again = _read(raw, msh, wider)
-        body, charset = (body, charset) if isinstance(again, Found) else (again, wider)
+    body, charset = _read_as(raw, msh, charset)
     if isinstance(body, Found):
         return msh, verdict(raw, msh, rules, vt_at, body)
     return _judged(raw, body, rules, vt_at, charset)
+
+
+def charset_in(raw: bytes, msh: Msh, rules: ListenerRules) -> Found:
+    """The set of a message alone, as `examine` finds it, whatever else would be thought of the message."""
+    charset = _hiding(raw, msh, rules)
+    if not charset:
+        return judge_charset(raw, msh, rules.charset, rules.override)
+    body, charset = _read_as(raw, msh, charset)
+    return body if isinstance(body, Found) else Found("AA", charset=charset)
 
 
 def _shifts(raw: bytes, escape: bytes) -> int:
@@ -109,6 +114,16 @@ def _shifted_header(raw: bytes, msh: Msh) -> str:
         if charset_of(inside.charset, inside.encoding[1:2]) == found:
             return _whole(found, raw, msh)
     return ""
+
+
+def _read_as(raw: bytes, msh: Msh, charset: str) -> tuple[bytes | Found, str]:
+    """The message as UTF-8, or why it is none, and the set it was read in: this one, or a larger of the same word."""
+    body = _read(raw, msh, charset)
+    wider = WIDER.get(charset, "")
+    if isinstance(body, Found) and wider:
+        again = _read(raw, msh, wider)
+        return (body, charset) if isinstance(again, Found) else (again, wider)
+    return body, charset
 
 
 def _read(raw: bytes, msh: Msh, charset: str) -> bytes | Found:

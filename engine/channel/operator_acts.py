@@ -6,7 +6,7 @@ import json
 from typing import Any, NamedTuple
 
 from engine.channel.ports import Entry, Kind, OutcomeNote
-from engine.hl7.charset import splittable
+from engine.hl7.charset import usable
 
 LISTENER = "backstory"  # the internal listener that they come through
 VALIDATE, RELEASED, DISMISSED = "validate", "released", "dismissed"  # kinds of notes
@@ -91,7 +91,7 @@ def _release(entry: Entry, words: dict[str, Any]) -> Release | str:
     if not all(_positive(words.get(name)) for name in ("entry", "number", "of")):
         return "a release needs an entry and which of its messages"
     listener, peer, charset, body = (words.get(name) for name in ("listener", "peer", "charset", "body"))
-    if not (isinstance(listener, str) and isinstance(peer, str) and isinstance(charset, str) and splittable(charset)):
+    if not (isinstance(listener, str) and isinstance(peer, str) and isinstance(charset, str) and usable(charset)):
         return "a release needs a listener, a peer and a character set"
     try:
         message = base64.b64decode(body or "", validate=True)

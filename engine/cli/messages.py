@@ -118,10 +118,12 @@ def release(
       backstory messages release 4711 --charset 8859/1
     """
     from engine.app.control import user  # noqa: PLC0415 - only where a process is asked
+    from engine.app.network_site import plan_of  # noqa: PLC0415 - as above
 
     with open_readers(site) as readers:
         entry = _entry(readers, position)
-        bodies = releases(entry, charset, user())
+        rules = next((plan.rules for plan in plan_of(site).listeners if plan.rules.name == entry.listener), None)
+        bodies = releases(entry, charset, user(), rules)
         done = {note.text: note.cause for note in readers.store.notes([position]) if note.kind == RELEASED}
     for number, body in enumerate(bodies, 1):
         text = f"message {number} of {len(bodies)}"

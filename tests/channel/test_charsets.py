@@ -297,3 +297,19 @@ def test_the_first_byte_that_is_no_text() -> None:
     """Its offset, -1 where all bytes are text."""
     assert first_bad(b"a\xe9", "utf-8") == 1
     assert first_bad(b"a", "utf-8") == -1
+
+
+@pytest.mark.parametrize(
+    ("override", "name", "charset"),
+    [
+        ("iso2022:ascii,jisx0208", "DOE", "ascii"),
+        ("iso2022:iso8859_1,jisx0208", "MÜLLER", "iso8859_1"),
+        ("iso2022:iso8859_1,jisx0208", "山田", "iso2022:iso8859_1,jisx0208"),
+    ],
+)
+def test_a_set_with_shifts_for_all_messages_takes_those_without_one(override: str, name: str, charset: str) -> None:
+    """`charset_override: ISO IR87`: most of such a sender's messages hold no shift at all."""
+    raw = encode(message(name), override)
+    one = entry(raw, RULES._replace(override=override))
+    assert (one.answer, one.charset) == ("AA", charset)
+    assert message_of(one.body, one.charset).get("PID-5") == name

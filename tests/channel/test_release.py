@@ -4,12 +4,16 @@ import json
 
 import pytest
 
+from engine.channel.limits import Limits
 from engine.channel.operator_acts import Release, dismiss_body, read, release_body
 from engine.channel.outcome import Status
 from engine.channel.ports import CATCHING_UP, Commit, Entry, Kind
 from engine.channel.process import catch_up
 from engine.channel.release import dismissal, releases
+from engine.channel.verdict import ListenerRules
 from engine.errors import Rejected
+from engine.hl7.charset import encode
+from engine.hl7.received import message_of
 from engine.store import MemoryJournal, MemoryStore
 from tests.channel.test_process import ADT, ORM, ORU31, SITE, Bench
 
@@ -59,6 +63,35 @@ def test_the_character_set_is_named_or_declared(header: bytes, charset: str, cod
     """By --charset, else as MSH-18 says."""
     (one,) = released(kept(PLAIN.replace(HEADER, HEADER + header)), charset)
     assert one.entry.charset == codec
+
+
+@pytest.mark.parametrize(
+    ("declared", "name", "codec"),
+    [
+        ("BIG-5", "許功蓋", "cp950"),
+        ("GB 18030-2000", "镕", "gb18030"),
+        ("~ISO IR87", "山田", "iso2022:ascii,jisx0208"),
+        ("KS X 1001", "김", "euc_kr"),
+    ],
+)
+def test_a_message_in_any_set_is_released_as_it_is_received(declared: str, name: str, codec: str) -> None:
+    """Also where a delimiter may be half of a character, and where shifts look like ASCII: the name reads as sent."""
+    raw = encode(f"{HEADER.decode()}||||||{declared}\rPID|1||1||{name}\r", codec)
+    (one,) = released(kept(raw))
+    assert one.entry.charset == codec
+    assert message_of(one.entry.body, one.entry.charset).get("PID-5") == name
+
+
+def test_the_listener_s_override_and_limits_count() -> None:
+    """As config.yaml has them now; what is written in no known set is not guessed."""
+    entry = kept(encode(f"{HEADER.decode()}\rPID|1||1||镕\r", "gb18030"))
+    rules = ListenerRules("ris", override="gb18030")
+    (body,) = releases(entry, "", "ann", rules)
+    assert read(operator(body)).entry.charset == "gb18030"
+    with pytest.raises(Rejected, match="more segments"):
+        releases(entry, "", "ann", rules._replace(limits=Limits(segments=1)))
+    with pytest.raises(Rejected, match="no text in a character set that is known"):
+        releases(kept(HEADER + b"||||||KLINGON\rPID|1\r"), "", "ann")
 
 
 def test_a_listener_s_own_reading_stands() -> None:
