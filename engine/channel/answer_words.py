@@ -1,23 +1,7 @@
 """What a destination's answer, or its silence, means: the words for people (tables 0008 and 0357)."""
 
-ERRORS = {
-    "0": "message accepted",
-    "100": "segment sequence error",
-    "101": "required field missing",
-    "102": "data type error",
-    "103": "table value not found",
-    "104": "value too long",
-    "198": "non-conformant cardinality",
-    "199": "other HL7 error",
-    "200": "unsupported message type",
-    "201": "unsupported event code",
-    "202": "unsupported processing id",
-    "203": "unsupported version id",
-    "204": "unknown key identifier",
-    "205": "duplicate key identifier",
-    "206": "application record locked",
-    "207": "application internal error",
-}
+from engine.hl7.acknowledge import ERRORS
+
 _REFUSED = "it refuses this message as it is: look at the message and at the receiver's settings"
 _LATER = "the receiver's own trouble: it goes again by itself"
 _CODES = {

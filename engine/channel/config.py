@@ -10,7 +10,7 @@ from engine.channel.amounts import Model, Name
 from engine.channel.destination_config import DestinationConfig
 from engine.channel.listener_config import ListenerConfig
 from engine.channel.located import refusal
-from engine.channel.tls_config import is_loopback
+from engine.mllp.admission import is_local
 from engine.source import Location
 
 
@@ -31,7 +31,7 @@ class SiteConfig(Model):
 
     def _open_to_all(self) -> Iterator[tuple[Location, str]]:
         for name, listener in self.listeners.items():
-            if listener.tls is None and listener.plaintext is None and not is_loopback(listener.host):
+            if listener.tls is None and listener.plaintext is None and not _is_here(listener.host):
                 text = "other machines would send without TLS: give the listener `tls:`, or write `plaintext: accepted`"
                 yield ("listeners", name, "host"), text
 
@@ -45,3 +45,8 @@ class SiteConfig(Model):
             for (host, port), own in taken.items():
                 if port and port == destination.port and destination.host in {host, "localhost", "127.0.0.1", "::1"}:
                     yield ("destinations", name, "port"), f"this is our own listener {own}: messages would go round"
+
+
+def _is_here(host: str) -> bool:
+    """Whether only this machine reaches a listener on this address."""
+    return host == "localhost" or is_local(host)

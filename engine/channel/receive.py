@@ -11,7 +11,7 @@ from engine.channel.limits import batch_exceeded
 from engine.channel.ports import Appended, JournalTransaction, Kind, Received
 from engine.channel.verdict import ListenerRules, Verdict
 from engine.errors import Unreadable
-from engine.hl7.acknowledge import AckError, acknowledge
+from engine.hl7.acknowledge import ERRORS, AckError, acknowledge
 from engine.hl7.batch import NO_BATCH, Batch, is_batch, split_batch
 from engine.hl7.msh import Msh, damage, scan_msh
 from engine.hl7.transcode import answer_in
@@ -19,19 +19,6 @@ from engine.mllp.framing import KEPT_BYTES, Framed, FrameEvent, frame
 
 __all__ = ["Answer", "Judged", "ListenerRules", "judge", "receive"]
 
-# table 0357; the text is fixed and never a value of the message
-TEXTS = {
-    "100": "Segment sequence error",
-    "101": "Required field missing",
-    "102": "Data type error",
-    "103": "Table value not found",
-    "104": "Value too long",
-    "200": "Unsupported message type",
-    "201": "Unsupported event code",
-    "202": "Unsupported processing id",
-    "203": "Unsupported version id",
-    "207": "Application internal error",
-}
 NOT_KEPT = "AR|207|"
 _UNANSWERED = frozenset({Framed.CUT, Framed.WIDE})
 _NEVER_ANSWERED = frozenset({"cut_off", "utf_16"})  # their flags
@@ -156,7 +143,7 @@ def _frame_answer(answer: str, msh: Msh | None, now: int) -> bytes:
         return b""
     code, _, rest = answer.partition("|")
     number, _, location = rest.partition("|")
-    error = AckError(number, location, TEXTS[number]) if number else None
+    error = AckError(number, location, ERRORS[number].capitalize()) if number else None
     body = acknowledge(msh, code, now=_dtm(now // 1_000_000), control_id=str(now), error=error)
     return frame(body if msh is None or not msh.codec else answer_in(body, msh.codec))
 

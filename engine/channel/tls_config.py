@@ -1,6 +1,5 @@
 """`tls:` of a listener and of a destination in config.yaml (RFC 9325: TLS 1.2 or 1.3, the peer always verified)."""
 
-import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -67,14 +66,6 @@ class DestinationTls(Model):
         own = (_below(folder, self.certificate), _below(folder, self.key))
         ca, crl = _below(folder, self.ca), _below(folder, self.crl)
         return ClientTls(self.server_name or host, ca, *own, self.pin or "", self.minimum, crl)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a listener on this address."""
-    try:
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _below(folder: Path, path: Path | None) -> Path | None:

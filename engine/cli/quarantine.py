@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from engine.channel.operator_acts import DISMISSED, RELEASED, Release, read, words_of
 from engine.channel.ports import Entry, Kind, OutcomeNote
-from engine.channel.receive import TEXTS
 from engine.channel.release import releases
 from engine.cli.console import printable
 from engine.errors import Rejected, Unreadable
+from engine.hl7.acknowledge import ERRORS
 from engine.hl7.batch import is_batch, split_batch
 from engine.hl7.delimiters import start_of
 
@@ -152,4 +152,4 @@ def _place(location: str) -> str:
 def _told(refusal: Refusal) -> str:
     if not refusal.code:
         return "nothing" + (": MSH-15 wanted no answer" if refusal.error else "")
-    return f"{refusal.code} {refusal.error} {TEXTS.get(refusal.error, '')}".strip()
+    return f"{refusal.code} {refusal.error} {ERRORS.get(refusal.error, '').capitalize()}".strip()

@@ -2,7 +2,7 @@
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from engine.errors import Unreadable
 from engine.hl7.delimiters import STANDARD, Delimiters, delimiters_of
@@ -17,6 +17,26 @@ _EVENT = re.compile(rb"[A-Za-z0-9]{1,8}")
 _VERSION = re.compile(rb"(\d{1,2})\.(\d{1,2})(?:\.(\d{1,2}))?")
 _UNKNOWN_VERSION = b"2.5"
 _NO_MSH = Msh(b"|", STANDARD.encoding, b"", b"", b"", b"", b"", b"", b"", b"", b"", b"", 0)
+
+
+ERRORS: Final = {  # table 0357; what we write ourselves never holds a value of the message
+    "0": "message accepted",
+    "100": "segment sequence error",
+    "101": "required field missing",
+    "102": "data type error",
+    "103": "table value not found",
+    "104": "value too long",
+    "198": "non-conformant cardinality",
+    "199": "other HL7 error",
+    "200": "unsupported message type",
+    "201": "unsupported event code",
+    "202": "unsupported processing id",
+    "203": "unsupported version id",
+    "204": "unknown key identifier",
+    "205": "duplicate key identifier",
+    "206": "application record locked",
+    "207": "application internal error",
+}
 
 
 class AckError(NamedTuple):
