@@ -3,17 +3,18 @@
 import re
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.channel.answer_words import told
 from engine.channel.operator_acts import ONCE
 from engine.channel.outcome import Status
-from engine.channel.ports import LIVE, STOPPED, Cursor, Lane, LaneState
+from engine.channel.ports import LIVE, STOPPED, Cursor, Lane, LaneState, OutcomeRow
 from engine.cli.certificate_needs import certificate_needs
 from engine.cli.console import ago
 from engine.cli.site import Readers, load_config, open_readers, socket_of
+from engine.cli.waiting import lane_rows
 from engine.errors import BackstoryError
 
 SECOND = 1_000_000
@@ -49,7 +50,8 @@ class Health(NamedTuple):
     counts: Mapping[str, int]
     quarantined: int = 0  # lately, refused with an answer or silently by MSH-15, neither released nor dismissed
     traffic: Mapping[str, Mapping[str, int]] = {}  # by listener: what it has counted since the process started
-    alerts: Mapping[str, int] = {}  # by channel: messages that failed lately, and that somebody must look at
+    # by channel: messages that failed lately, and that somebody must look at: an order of two patients, a surprise
+    alerts: Mapping[str, int] = {}
     removed: Mapping[str, int] = {}  # by destination that config.yaml lacks: messages that wait for it
 
     @property
@@ -66,18 +68,7 @@ def gather(site: Path) -> Health:
     listeners = {name: f"{listener.host}:{listener.port}" for name, listener in sorted(config.listeners.items())}
     with open_readers(site) as readers:
         found = look(readers, names, listeners, (running, processes), time.time_ns() // 1000)
-    return found._replace(removed=_removed(found, config.destinations), traffic=ask_listeners(site) if running else {})
-
-
-def ask_listeners(site: Path) -> Mapping[str, Mapping[str, int]]:
-    """What the network process has counted of each listener; empty while it does not answer."""
-    from engine.app.control import call  # noqa: PLC0415 - only where a process is asked
-
-    try:
-        found: Mapping[str, Mapping[str, int]] = call(socket_of(site, "network"), "status", timeout=5)["listeners"]
-    except (BackstoryError, KeyError):
-        return {}
-    return found
+    return found._replace(removed=_removed(found, config.destinations))
 
 
 def ask_processes(site: Path) -> tuple[bool, Mapping[str, Any]]:
@@ -103,6 +94,8 @@ def look(
     live = {cursor.partition: cursor.position for cursor in cursors if cursor.name == LIVE}
     tails = journal.tails()
     own = {cursor.name: cursor for cursor in cursors if LIVE not in {cursor.name, cursor.state}}  # others run with it
+    failed = store.latest(before=0, limit=MOST_FAILED, status=Status.FAILED)
+    lately = [row for row in failed if row.committed > now - LATELY]
     oldest = [entry.received for partition in tails for entry in journal.read(partition, live.get(partition, 0), 1, 1)]
     return Health(
         now=now,
@@ -117,8 +110,9 @@ def look(
         lanes=tuple(_lanes(readers)),
         parked=Counter(parked.destination for parked in journal.parked() if not parked.released),
         counts=store.counts(),
-        quarantined=_quarantined(readers, now),
-        alerts=_alerts(readers, now),
+        quarantined=_quarantined(readers, lately),
+        traffic=answer[1].get("processes", {}).get("network", {}).get("listeners", {}),
+        alerts=Counter(row.channel or "(no channel)" for row in lately if row.alerts),
     )
 
 
@@ -130,29 +124,15 @@ def _removed(health: Health, destinations: Collection[str]) -> dict[str, int]:
     return {name: count for name, count in sorted(waiting.items()) if count and name not in destinations}
 
 
-def _alerts(readers: Readers, now: int) -> Counter[str]:
-    """An alert is raised for what a person must see: an order of two patients, an exception that nobody named."""
-    rows = readers.store.latest(before=0, limit=MOST_FAILED, status=Status.FAILED)
-    return Counter(row.channel or "(no channel)" for row in rows if row.alerts and row.committed > now - LATELY)
-
-
-def _quarantined(readers: Readers, now: int) -> int:
+def _quarantined(readers: Readers, failed: Iterable[OutcomeRow]) -> int:
     """Refused messages that a sender meant; not what was cut off, nor what nobody framed."""
-    rows = readers.store.latest(before=0, limit=MOST_FAILED, status=Status.FAILED)
-    refused = {
-        row.entry for row in rows if not row.channel and row.committed > now - LATELY and _REFUSED.match(row.reason)
-    }
+    refused = {row.entry for row in failed if not row.channel and _REFUSED.match(row.reason)}
     return len(refused - {note.entry for note in readers.store.notes(refused) if note.kind in ONCE})
 
 
 def _lanes(readers: Readers) -> list[LaneHealth]:
-    tails = readers.store.outbox_tails()
-    rows = {(lane.destination, lane.lane): lane for lane in readers.journal.lanes()}
-    skips = Counter((skip.destination, skip.lane) for skip in readers.journal.skips())
     found = []
-    for place in sorted({*tails, *rows}):
-        lane = rows.get(place) or Lane(*place)
-        waiting = max(tails.get(place, 0) - lane.done, 0) - skips[place]
+    for lane, waiting, *_ in lane_rows(readers):
         first = readers.store.outbox(lane.destination, lane.lane, lane.done, 1) if waiting else []
         found.append(LaneHealth(lane, waiting, first[0].created if first else 0))
     return found

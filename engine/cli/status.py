@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from engine.channel.answer_words import told
-from engine.channel.ports import LaneState
 from engine.cli.console import ago, columns, moment, printable
 from engine.cli.health import Health, LaneHealth, channel_state, gather, needs
 from engine.cli.site import SiteOption
+from engine.cli.waiting import lane_state
 
 
 def status(
@@ -92,15 +92,15 @@ def _channel(health: Health, name: str) -> str:
 
 def _lane(health: LaneHealth, now: int) -> list[str]:
     lane = health.lane
-    retrying = lane.state is LaneState.OPEN and lane.tries > 0
+    state = lane_state(lane)
     return [
         f"{lane.destination}/{lane.lane}",
-        "retrying" if retrying else lane.state.name.lower(),
+        state,
         str(lane.done),
         str(health.waiting),
         ago(health.oldest, now),
         str(lane.tries),
-        moment(lane.next_try)[11:19] if retrying and lane.next_try else "-",
+        moment(lane.next_try)[11:19] if state == "retrying" and lane.next_try else "-",
         printable(told(lane.reason)) or "-",
     ]
 
