@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from engine.app.events import ConnectionClosed, DuplicateReceived, Event, MessageRefused, control_id
+from engine.app.events import ConnectionClosed, DuplicateReceived, Event, MessageRefused, control_id, surprise
 from engine.app.journal_items import Asker, Intake, Unjudged
 from engine.app.journal_thread import JournalThread
 from engine.app.large_frames import LargeFrames
@@ -42,7 +42,13 @@ class Port:
     def _frame(self, connection: MllpConnection, event: FrameEvent) -> None:
         now, size = self._intake.wall(), len(event.body)
         if size <= BATCH or (size <= LARGE and not is_batch(event.body)):
-            self._intake.take(Intake(connection, judge(event, self.rules, connection.peer, now), size))
+            try:
+                judged = judge(event, self.rules, connection.peer, now)
+            except Exception as error:  # noqa: BLE001 - process loop: one frame must not stay under way for ever
+                self._intake.emit(surprise(error))
+                _unanswered(connection)
+            else:
+                self._intake.take(Intake(connection, judged, size))
         else:
             late = partial(judge, event, self.rules, connection.peer, now)
             self._intake.take_large(Unjudged(connection, late, size))
@@ -115,8 +121,7 @@ class Listeners:
     def drop(self, item: Unjudged) -> None:
         """A frame that could not be judged: its connection is closed, since it cannot be answered."""
         self._passed(item.asker)
-        item.asker.fault("surprise", [])
-        item.asker.answer(b"")
+        _unanswered(item.asker)
 
     def _passed(self, asker: Asker) -> None:
         self._behind[asker] -= 1
@@ -161,3 +166,9 @@ class Listeners:
         why = received.answer or received.flags
         size = len(received.body)
         self.emit(MessageRefused(received.listener, answer.entry, name, size, received.peer, why))
+
+
+def _unanswered(asker: Asker) -> None:
+    """Close the connection of a frame that could not be judged: its sender keeps the message."""
+    asker.fault("surprise", [])
+    asker.answer(b"")

@@ -140,8 +140,15 @@ class Batch:
             done.row._replace(reason=reason, alerts=f"{done.row.alerts} {REFUSED}".strip(), enrichment="failed")
             for done in self.done
         ]
-        lanes = self._lanes.rows
-        return Commit(cursors=(cursor,), outcomes=rows, outgoing=self._overlay.outgoing, order_lanes=lanes)
+        kept = self._overlay
+        # a note says that a release is done: without it the order could be released again
+        return Commit(
+            cursors=(cursor,),
+            outcomes=rows,
+            outgoing=kept.outgoing,
+            notes=kept.notes,
+            order_lanes=self._lanes.rows,
+        )
 
     def _run(self, entries: Sequence[Entry], foreign: Collection[int]) -> None:
         prepared = [read_entry(self._state.routes, entry) for entry in entries]

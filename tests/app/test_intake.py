@@ -129,6 +129,24 @@ def test_what_the_journal_cannot_keep_is_refused_with_207():
     assert (desk.port.status()["not_kept"], desk.listeners.idle) == (1, True)
 
 
+def test_a_frame_that_cannot_be_judged_closes_its_connection_and_is_told(monkeypatch):
+    """The one before it is still answered, nothing stays under way, and no word of the message is told."""
+    desk = Desk()
+    connection, wire = desk.connect()
+    connection.dataReceived(frame(message()))
+
+    def fail(*_):
+        raise LookupError("DOE^JANE")
+
+    monkeypatch.setattr(intake, "judge", fail)
+    connection.dataReceived(frame(message("C2")))
+    desk.commit()
+    assert codes(wire) == ["AA"]
+    assert (wire.disconnecting, desk.listeners.idle, desk.port.status()["faults"]) == (True, True, 1)
+    assert "LookupError" in repr(desk.events)
+    assert "DOE" not in repr(desk.events)
+
+
 def test_a_large_frame_is_judged_by_a_thread_of_its_own():
     """In the reactor nothing is counted in it."""
     desk = Desk()

@@ -15,7 +15,7 @@ from engine.errors import Rejected
 from engine.hl7.charset import encode
 from engine.hl7.received import message_of
 from engine.store import MemoryJournal, MemoryStore
-from tests.channel.test_process import ADT, ORM, ORU31, SITE, Bench
+from tests.channel.test_process import ADT, ORM, ORU31, SITE, Bench, Refusing
 
 HEADER = b"MSH|^~\\&|LAB|HOSP|||20260819093100||ADT^A01|C1|P|2.5.1"
 PLAIN = HEADER + b"\rPID|1||1||M\xfcLLER\r"
@@ -193,6 +193,22 @@ def test_a_release_goes_through_the_channels_of_its_listener_once() -> None:
     assert [row.entry for row in bench.store.outbox("pacs", 0, 0, 10)] == [3]
     assert [note.cause for note in bench.store.notes([2])] == [3]
     assert bench.store.find("ACC1", kind="accession") == [5, 4, 3, 2]
+
+
+def test_a_released_order_that_leaves_bare_is_released_all_the_same() -> None:
+    """What the store refuses of it is left out (D1); that it was released is kept, so it is never sent twice."""
+    bench = Bench(MemoryJournal(), MemoryStore())
+    entry = quarantined(bench)
+    (body,) = releases(entry, "", "ann")
+    real = bench.store
+    bench.store = Refusing(real, OverflowError("SECRET"), bad=lambda batch: bool(batch.orders))
+    bench.receive(("backstory", body), kind=Kind.OPERATOR)
+    assert [row.alerts for row in (done.row for done in bench.process().done)] == ["store_refused"]
+    bench.store = real
+    assert [note.cause for note in bench.store.notes([1])] == [2]
+    bench.receive(("backstory", body + b" "), kind=Kind.OPERATOR)
+    bench.process()
+    assert [row.entry for row in bench.store.outbox("pacs", 0, 0, 10)] == [2]
 
 
 def test_a_dismissed_entry_can_still_be_released() -> None:
