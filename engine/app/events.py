@@ -5,7 +5,8 @@ an operator is needed. Events with a channel go into that channel's file, all ot
 Texts are fixed sentences, names from the configuration, codes and numbers of ours; the control id is the one value that
 comes from a message (`control_id`).
 
-Long because it is the list of all events, one type each, but for those of TLS (certificate_events).
+Long because it is the list of all events, one type each, but for those of TLS (certificate_events) and
+of what a person does to deliveries (delivery_events).
 """
 
 from dataclasses import dataclass

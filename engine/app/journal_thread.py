@@ -1,7 +1,8 @@
 """The one thread that writes journal.db: receives, lanes and operator acts that wait together share one commit.
 
 TRANSACTION: everything that waited when the thread came round is one BEGIN IMMEDIATE ... COMMIT, so an fsync is paid per
-batch. Large frames come after the others, in commits of their own. Answers and lanes go back to the reactor by one call after the commit, never before it.
+batch. Large frames come after the others, in commits of their own. Answers and lanes go back to the reactor by one call
+after the commit, never before it.
 """
 
 import time

@@ -36,8 +36,8 @@ class Transcoded(NamedTuple):
 def transcoded(message: Message, charset: str, unencodable: str = "transliterate") -> Transcoded:
     """The message in this set (engine.hl7.charset); a character that it lacks is replaced as `unencodable` says.
 
-    ASCII is the same bytes in every set and stays as it came; so do bytes that are no text of their own set. No character becomes a delimiter: segments, fields and
-    their parts stay as many as they were.
+    ASCII is the same bytes in every set and stays as it came; so do bytes that are no text of their own set. No character
+    becomes a delimiter: segments, fields and their parts stay as many as they were.
     """
     if message.raw.isascii():
         return Transcoded(message.raw)

@@ -26,9 +26,7 @@ from engine.mllp.writer import Writer
 
 MAX_ANSWER = 64 * 1024
 CONNECT_TIMEOUT = 10.0  # seconds
-VANISHED = (
-    30.0  # seconds; in which TCP finds out that the destination is gone, or longer where an answer may take longer
-)
+VANISHED = 30.0  # seconds in which TCP finds out that the destination is gone; ack_timeout where that is longer
 
 
 class Target(NamedTuple):
