@@ -135,7 +135,11 @@ def _header(asked: Msh, marks: Delimiters, version: tuple[int, ...], now: str, c
         *(_clean(asked.processing, marks) or b"P", _clean(asked.version, marks) or _UNKNOWN_VERSION),
     ]
     # only names and MSA-2 can be other than ASCII, and they are in the character set of the request
-    return fields if b"".join([*names, asked.control_id]).isascii() else [*fields, *[b""] * 5, asked.charset]
+    return (
+        fields
+        if b"".join([*names, asked.control_id]).isascii()
+        else [*fields, *[b""] * 5, _clean(asked.charset, marks)]
+    )
 
 
 def _ack_type(asked: Msh, marks: Delimiters, version: tuple[int, ...]) -> bytes:

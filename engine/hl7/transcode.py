@@ -109,13 +109,14 @@ def _by_field(text: str, message: Message, charset: str, unencodable: str) -> Tr
     lost: dict[str, None] = {}
     kept: dict[str, None] = {}
     rewrite = _Field(marks, message.charset, charset, replacer(unencodable))
+    rename = _Field(marks, message.charset, charset, replacer("question"))  # no line becomes a segment that was none
     lines = _ENDS.split(text)
     for at in range(0, len(lines), 2):
         name = lines[at][:3]
         seen[name] += 1
         fields = lines[at].split(marks.field)
         for number, field in enumerate(fields):
-            written, losing, keeping = rewrite(field)
+            written, losing, keeping = (rewrite if number else rename)(field)
             fields[number] = written
             if losing or keeping:
                 path = _path(name, seen[name], number + (name == "MSH"))

@@ -204,3 +204,11 @@ def test_what_is_remembered_of_a_sender_changes_no_answer(
         acknowledge(one, code, now=NOW, control_id="E7") for one in (short, short, short._replace(end=100_000))
     )
     assert first == again == long
+
+
+def test_a_character_set_that_ends_in_fs_does_not_end_the_answer() -> None:
+    """FS before a line feed is content of the message; before the CR of our MSH it would end the frame."""
+    asked = scan_msh(b"MSH|^~\\&|\xfc|B|C|D|20260819||ADT^A01|X1|P|2.5||||||8859/1\x1c\nPID|1\r")
+    answer = acknowledge(asked, "AE", now="20260819", control_id="1")
+    assert b"\x1c" not in answer
+    assert b"8859/1\\X1C\\\r" in answer

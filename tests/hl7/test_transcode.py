@@ -240,3 +240,9 @@ def test_bytes_that_are_no_text_leave_as_they_came() -> None:
     """Nothing is dropped and nothing guessed; receive lets no such message in."""
     message = Message.parse(order("@").raw.replace(b"@", b"\xff"))
     assert transcoded(message, "iso8859_1").raw == message.raw
+
+
+def test_a_line_that_is_no_segment_never_becomes_one() -> None:
+    """`ÖBX|` is no OBX, in no set."""
+    message = Message.parse("MSH|^~\\&|A\rÖBX|1|ST|é\r".encode())
+    assert transcoded(message, "ascii").raw.endswith(b"\r?BX|1|ST|e\r")

@@ -5,19 +5,22 @@
 
 from collections.abc import Callable
 
+from engine.channel.ports import Kind
 from engine.channel.receive import judge
 from engine.channel.verdict import ListenerRules
 from engine.errors import Unreadable
 from engine.hl7.acknowledge import read_ack
 from engine.hl7.batch import is_batch, split_batch
-from engine.hl7.charset import codec_of, decodable
 from engine.hl7.delimiters import STANDARD
 from engine.hl7.escape import escape, unescape
 from engine.hl7.message import Message, Unencodable
 from engine.hl7.path import Path
+from engine.hl7.received import delivered, message_of
+from engine.hl7.transcode import transcoded
 from engine.mllp.framing import Framed, FrameEvent, Framer, frame
 
 LISTENERS = (ListenerRules("a"), ListenerRules("b", frozenset({b"P", b"T"}), "iso8859_1", frozenset({b"ZRD^Z01"})))
+SETS = ("utf-8", "iso8859_1", "cp950", "gb18030", "cp932", "euc_kr", "iso2022:ascii,jisx0208,jisx0212", "ascii")
 PATHS = tuple(map(Path.parse, ("MSH-9.2", "PID-3(2).1", "PID-5", "OBX[2]-5.1.2", "OBR-13", "ZDS-1", "NTE-3")))
 NOW = 1_787_000_000_000_000
 
@@ -74,14 +77,32 @@ def escaper(data: bytes) -> None:
 
 
 def charset(data: bytes) -> None:
-    """A character set that is known takes bytes or refuses them, and gives back what it took; nothing is replaced."""
-    word, _, raw = data.partition(b"|")
-    codec = codec_of(word)
-    if codec is None or not decodable(raw, codec):
+    """A message in any set is read as text or refused; written in other sets no segment comes or goes, nothing is U+FFFD."""
+    pick, _, rest = data.partition(b"|")
+    word, _, raw = rest.partition(b"|")
+    head = b"MSH|^~\\&|A|B|C|D|20260819||ADT^A01|X1|P|2.5||||||%b\rPID|1||" % word.translate(None, b"\r\n|")
+    body = head + raw
+    rules = LISTENERS[0]._replace(
+        charset=SETS[len(pick) % len(SETS)], override=SETS[len(raw) % len(SETS)] * (pick[:1] == b"o")
+    )
+    judged = judge(FrameEvent(Framed.FRAME, body), rules, "peer", NOW)
+    (kept,) = judged.received
+    assert kept.body == body
+    if kept.kind is not Kind.MESSAGE:
         return
-    text = raw.decode(codec)
-    assert "\ufffd" not in text or b"\xef\xbf\xbd" in raw
-    assert text.encode("utf-8").decode("utf-8") == text
+    message = message_of(body, kept.charset)
+    came = _names(message)
+    for name in SETS:
+        for way in ("transliterate", "question"):
+            written = delivered(transcoded(message, name, way).raw)
+            assert _names(written) == came
+            assert "\ufffd" not in written.raw.decode(written.charset) or b"\xef\xbf\xbd" in message.raw
+
+
+def _names(message: Message) -> list[str]:
+    """Its segments; a line that is none may become a blank one, as a no-break space does in ASCII, but never a segment."""
+    names = [segment.name for segment in message.segments]
+    return [name for name in names if name.isascii() and name.isalnum()]
 
 
 def batch(data: bytes) -> None:
