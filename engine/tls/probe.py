@@ -82,6 +82,9 @@ def _meet(host: str, port: int, name: str, context: SSL.Context) -> Seen:
         )
     except socket.gaierror:
         return Seen(problem=f"there is no host called {host}: mind the spelling, or the name server")
+    except UnicodeError:  # of IDNA: the host's, or the name that TLS asks for
+        wrong = f"{host} is no host name" if host == name else f"{host} or {name} is no host name"
+        return Seen(problem=f"{wrong} (RFC 5890): mind the spelling")
     except OSError as error:
         return Seen(problem=f"no connection: {error.strerror or type(error).__name__}")
 

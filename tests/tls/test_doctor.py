@@ -309,6 +309,15 @@ def test_a_port_that_is_not_there(ca_file):
     assert found.startswith("the connection is refused")
 
 
+@pytest.mark.parametrize(("host", "name"), [("a..b", "a..b"), ("127.0.0.1", "x" * 64)])
+def test_what_is_no_host_name_is_told(host, name):
+    """An empty label, or one of more than 63 characters, before or after the connection is made."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        (told,) = of_port(host, port, ClientTls(name), NOW).faults
+    assert "is no host name (RFC 5890)" in told
+
+
 def test_certificates_that_end_are_dated():
     """The sentence names the day in UTC."""
     late = CA.issue("pacs.hospital", ends=-1)
