@@ -41,23 +41,25 @@ def not_here(row: Row) -> str:
     return ""
 
 
-def listeners(rows: list[Row]) -> dict[str, tuple[Row, bool, int]]:
+def listeners(rows: list[Row]) -> dict[str, tuple[Row, bool]]:
     """A lenient and a strict listener for each row, so that no row is another's duplicate."""
-    ports = iter(free_ports(2 * len(rows)))
     return {
-        f"row{number}_{'strict' if strict else 'lenient'}": (row, strict, next(ports))
+        f"row{number}_{'strict' if strict else 'lenient'}": (row, strict)
         for number, row in enumerate(rows)
         for strict in (False, True)
     }
 
 
-def configure(site: Path, wanted: dict[str, tuple[Row, bool, int]]) -> None:
-    """Add the listeners, and a channel where a row wants a type accepted."""
+def configure(site: Path, wanted: dict[str, tuple[Row, bool]], ports: dict[str, int]) -> None:
+    """Add the listeners, on ports that the site does not have, and a channel where a row wants a type accepted."""
     config = yaml.safe_load((site / "config.yaml").read_text())
-    for name, (row, strict, port) in wanted.items():
+    taken = {one["port"] for part in ("listeners", "destinations") for one in config[part].values()}
+    free = [port for port in free_ports(len(wanted) + len(taken)) if port not in taken]
+    ports.update(zip(wanted, free, strict=False))
+    for name, (row, strict) in wanted.items():
         options = row.listener
         config["listeners"][name] = {
-            "port": port,
+            "port": ports[name],
             "processing_ids": options.processing_ids,
             "identity": {"charset": options.charset},
             "frame_time": options.frame_time,
@@ -96,10 +98,10 @@ def receive(connection: socket.socket, answers: int, *, closes: bool) -> tuple[b
     return found, False
 
 
-def send_all(wanted: dict[str, tuple[Row, bool, int]]) -> Iterator[Sent]:
-    for name, (row, strict, port) in wanted.items():
+def send_all(wanted: dict[str, tuple[Row, bool]], ports: dict[str, int]) -> Iterator[Sent]:
+    for name, (row, strict) in wanted.items():
         expected = row.expected(strict=strict)
-        connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        connection = socket.create_connection(("127.0.0.1", ports[name]), timeout=PATIENCE)
         send(row, connection)
         found, closed = receive(connection, len(expected.answers), closes=bool(expected.closed))
         yield Sent(row, strict, name, connection, found, closed)
@@ -112,9 +114,10 @@ def test_every_row_over_sockets(tmp_path: Path) -> None:
     assert left_out == ["a byte a second", "silence inside of a frame", "silence after a message", *FULL_DISK]
     assert len(rows) > 100
     wanted = listeners(rows)
-    with Engine(tmp_path, edit=lambda site: configure(site, wanted)) as engine:
-        sent = list(send_all(wanted))
-        kept = sum(len(row.expected(strict=strict).kept) for row, strict, _ in wanted.values())
+    ports: dict[str, int] = {}
+    with Engine(tmp_path, edit=lambda site: configure(site, wanted, ports)) as engine:
+        sent = list(send_all(wanted, ports))
+        kept = sum(len(row.expected(strict=strict).kept) for row, strict in wanted.values())
         with engine.journal() as journal:
             wait_for(lambda: journal.tails()[0] >= kept, f"{kept} entries are kept")
             entries = [entry for position in range(1, journal.tails()[0] + 1) if (entry := journal.entry(position))]
