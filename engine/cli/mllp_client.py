@@ -1,10 +1,12 @@
 """One MLLP connection of a sending system, on the standard library's sockets: send, wait for the answer."""
 
 import socket
+import ssl
 import time
 from enum import IntEnum
 from typing import NamedTuple
 
+from engine.cli.secure import Secure, words
 from engine.errors import ConfigError, Retryable, Unreadable
 from engine.hl7.acknowledge import read_ack
 from engine.hl7.msh import Msh, scan_msh
@@ -35,10 +37,11 @@ def parse_address(text: str) -> Address:
 
 
 class MllpClient:
-    """A connection that is opened at the first message and again after a failure."""
+    """A connection that is opened at the first message and again after a failure; with `secure`, over TLS."""
 
-    def __init__(self, address: Address, timeout: float) -> None:
+    def __init__(self, address: Address, timeout: float, secure: Secure | None = None) -> None:
         self.address = address
+        self._secure = secure
         self._timeout = timeout
         self._socket: socket.socket | None = None
         self._rest = b""
@@ -48,7 +51,9 @@ class MllpClient:
         try:
             self._connected()
         except OSError as error:
-            raise Retryable(f"{self.address}: {error.strerror or error}; is anything listening there?") from error
+            self.close()
+            hint = self._doctor(error) or "; is anything listening there?"
+            raise Retryable(f"{self.address}: {words(error)}{hint}") from error
 
     def exchange(self, message: bytes) -> str | None:
         """Send and return MSA-1 of the answer with its error code, `AA` or `AE 102`; None where none was asked for.
@@ -61,8 +66,8 @@ class MllpClient:
             return self._answer(msh)
         except OSError as error:
             self.close()
-            reason = f"no answer for {self._timeout:g} s" if isinstance(error, TimeoutError) else error.strerror
-            raise Retryable(f"{self.address}: {reason or error}") from error
+            reason = f"no answer for {self._timeout:g} s" if isinstance(error, TimeoutError) else words(error)
+            raise Retryable(f"{self.address}: {reason}{self._doctor(error)}") from error
         except (Retryable, Unreadable):
             self.close()
             raise
@@ -76,9 +81,14 @@ class MllpClient:
 
     def _connected(self) -> socket.socket:
         if self._socket is None:
-            self._socket = socket.create_connection(self.address, timeout=self._timeout)
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            plain = socket.create_connection(self.address, timeout=self._timeout)
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._socket = plain if self._secure is None else self._secure.wrap(plain)
         return self._socket
+
+    def _doctor(self, error: OSError) -> str:
+        """Who can say more about a handshake that failed."""
+        return f"; more from: backstory cert doctor {self.address}" if isinstance(error, ssl.SSLError) else ""
 
     def _answer(self, msh: Msh | None) -> str | None:
         wish = Asked.ALWAYS if msh is None else asked(msh)

@@ -2,18 +2,22 @@
 
 import socket
 import socketserver
+import ssl
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Event, Lock, Thread
 from typing import NamedTuple
 
 from engine.cli.mllp_client import FS_CR, VT
+from engine.cli.secure import words
 from engine.errors import Unreadable
 from engine.hl7.acknowledge import AckError, acknowledge
 from engine.hl7.msh import Msh, scan_msh
 
 _CHUNK = 65536
+_HANDSHAKE = 10.0  # seconds for it
 
 
 class Behaviour(NamedTuple):
@@ -26,12 +30,23 @@ class Behaviour(NamedTuple):
 
 
 class PacsStandIn:
-    """Listens until it is closed; `received` is called with each message, one at a time, before its answer leaves."""
+    """Listens until it is closed; `received` is called with each message, one at a time, before its answer leaves.
+
+    With `secure` it speaks TLS, and `refused` is told in words of each handshake that failed.
+    """
 
     def __init__(
-        self, host: str, port: int, behaviour: Behaviour, received: Callable[[bytes, str], None] = lambda *_: None
+        self,
+        host: str,
+        port: int,
+        behaviour: Behaviour,
+        received: Callable[[bytes, str], None] = lambda *_: None,
+        secure: ssl.SSLContext | None = None,
+        refused: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.behaviour = behaviour
+        self.secure = secure
+        self.refused = refused
         self.counts: Counter[str] = Counter()
         self._received = received
         self._lock = Lock()
@@ -97,6 +112,14 @@ class _Server(socketserver.ThreadingTCPServer):
         self._open: set[socket.socket] = set()
         super().__init__(address, _Connection)
 
+    def get_request(self) -> tuple[socket.socket, object]:
+        """A connection; of TLS the handshake comes later, in the connection's own thread."""
+        connection, address = super().get_request()
+        if self.stand_in.secure is not None:
+            connection.settimeout(_HANDSHAKE)
+            connection = self.stand_in.secure.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, address
+
     def process_request(self, request: object, client_address: object) -> None:
         if isinstance(request, socket.socket):
             self._open.add(request)
@@ -109,6 +132,8 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def close_connections(self) -> None:
         for connection in list(self._open):
+            with suppress(OSError):  # the other side may have closed it
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)  # wakes who reads it, which close does not
             connection.close()
 
 
@@ -118,6 +143,13 @@ class _Connection(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         """Frames one after the other until the other side closes."""
+        if isinstance(self.request, ssl.SSLSocket):
+            try:
+                self.request.do_handshake()
+            except OSError as error:
+                self.server.stand_in.refused(words(error))
+                return
+            self.request.settimeout(None)
         rest = b""
         while data := self._read():
             rest += data

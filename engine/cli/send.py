@@ -14,7 +14,9 @@ import typer
 
 from engine.cli.hl7_files import Filed, Reading, read_messages
 from engine.cli.mllp_client import Address, MllpClient, parse_address
+from engine.cli.secure import client, pair
 from engine.errors import ConfigError, Retryable, Unreadable
+from engine.tls.plan import ClientTls
 
 ACCEPTED = ("AA", "CA")
 NO_ANSWER_WANTED = "none asked for"
@@ -44,6 +46,15 @@ def send(
     stop: Annotated[
         bool, typer.Option("--stop/--continue", help="Stop at the first refused message, or go on.")
     ] = False,
+    tls: Annotated[bool, typer.Option("--tls", help="Speak TLS; the options below say it as well.")] = False,
+    ca: Annotated[
+        Path | None, typer.Option(help="CAs of the receiver's certificate; else the system's.", metavar="FILE")
+    ] = None,
+    server_name: Annotated[str, typer.Option(help="Name in that certificate; else HOST.", metavar="NAME")] = "",
+    certificate: Annotated[
+        Path | None, typer.Option(help="Our certificate, where one is wanted.", metavar="FILE")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="Its private key.", metavar="FILE")] = None,
     keep_ends: Annotated[bool, typer.Option("--keep-ends", help="Send line ends as they are, not as CR.")] = False,
 ) -> int:
     """Send files of HL7 over MLLP and count the answers.
@@ -54,23 +65,33 @@ def send(
     Examples:
       backstory send channels/samples --to 127.0.0.1:2575
       backstory send day.hl7 --listener lab --connections 4 --stop
+      backstory send day.hl7 --to 10.1.2.3:2576 --ca ca.pem --server-name engine.hospital --certificate us.pem --key us.key
     """
     reading = read_messages(paths, keep_ends=keep_ends)
     if not reading.messages:
         raise ConfigError("no HL7 message found in what was named")
-    address = _address(to, listener, site)
+    address, wants_tls = _address(to, listener, site)
+    secure = None
+    if tls or ca or server_name or certificate or key:
+        pair(certificate, key)
+        secure = client(ClientTls(server_name or address.host, ca, certificate, key))
+    elif wants_tls:
+        raise ConfigError(f"listener {listener} speaks TLS: say --tls, with --ca FILE where its CA is not the system's")
     started = time.monotonic()
     with _progress(len(reading.messages)) as advance:
-        answered = _Sending(reading.messages, address, timeout, advance, stop=stop).over(connections)
+        answered = _Sending(reading.messages, lambda: MllpClient(address, timeout, secure), advance, stop=stop).over(
+            connections
+        )
     _summarize(reading, answered, address, time.monotonic() - started)
     return 1 if any(one.refused for one in answered) else 0
 
 
-def _address(to: str, listener: str, site: Path) -> Address:
+def _address(to: str, listener: str, site: Path) -> tuple[Address, bool]:
+    """Where to, and whether it is known to speak TLS."""
     if bool(to) == bool(listener):
         raise ConfigError("say where to send: --to HOST:PORT, or --listener NAME of the site")
     if to:
-        return parse_address(to)
+        return parse_address(to), False
     from engine.cli.site import listener_address  # noqa: PLC0415 - a site is only read when it is asked for
 
     return listener_address(site, listener)
@@ -80,18 +101,18 @@ class _Sending:
     """Messages on their way over several connections: each takes the next one that waits."""
 
     def __init__(
-        self, messages: list[Filed], address: Address, timeout: float, advance: Callable[[], None], *, stop: bool
+        self, messages: list[Filed], client: Callable[[], MllpClient], advance: Callable[[], None], *, stop: bool
     ) -> None:
         self._waiting = iter(enumerate(messages))
         self._answered: dict[int, Answered] = {}
-        self._address, self._timeout, self._advance, self._stop = address, timeout, advance, stop
+        self._client, self._advance, self._stop = client, advance, stop
         self._lock, self._stopped = Lock(), Event()
 
     def over(self, connections: int) -> list[Answered]:
         """The answers in the order of the messages; Ctrl-C ends it early. Raises Retryable when nobody listens."""
-        first = MllpClient(self._address, self._timeout)
+        first = self._client()
         first.connect()
-        clients = [first, *(MllpClient(self._address, self._timeout) for _ in range(connections - 1))]
+        clients = [first, *(self._client() for _ in range(connections - 1))]
         with ThreadPoolExecutor(connections) as pool:
             work = [pool.submit(self._work, client) for client in clients]
             try:

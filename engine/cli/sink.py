@@ -4,6 +4,7 @@ import re
 import signal
 from datetime import UTC, datetime
 from pathlib import Path
+from ssl import SSLContext
 from threading import Event
 from typing import Annotated, NamedTuple
 
@@ -11,8 +12,10 @@ import typer
 
 from engine.cli.console import printable
 from engine.cli.pacs import Behaviour, PacsStandIn
+from engine.cli.secure import pair, server
 from engine.errors import ConfigError, Unreadable
 from engine.hl7.message import Message
+from engine.tls.plan import ServerTls
 
 _ANSWER = re.compile(r"(AA|AE|AR|CA|CE|CR)(?::(\d{3}))?")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
@@ -27,6 +30,11 @@ def sink(
     delay: Annotated[float, typer.Option(help="Seconds to wait before each answer.", min=0)] = 0.0,
     drop: Annotated[int, typer.Option(help="Close without an answer at every so manieth message.", min=0)] = 0,
     folder: Annotated[Path | None, typer.Option(help="Write each message into this folder.")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="Speak TLS with this certificate.", metavar="FILE")] = None,
+    key: Annotated[Path | None, typer.Option(help="Its private key.", metavar="FILE")] = None,
+    client_ca: Annotated[
+        Path | None, typer.Option(help="Mutual TLS: senders need a certificate of these CAs.", metavar="FILE")
+    ] = None,
     count: Annotated[int, typer.Option(help="Stop after so many messages; 0 goes on until Ctrl-C.", min=0)] = 0,
 ) -> None:
     """Stand in for a PACS: receive over MLLP, answer as told, print OBR-13 of what came.
@@ -37,6 +45,7 @@ def sink(
       backstory sink --port 2580
       backstory sink --port 2580 --answer AR:207 --delay 0.5
       backstory sink --port 2580 --folder received --count 10
+      backstory sink --port 2581 --certificate pacs.pem --key pacs.key
     """
     code = _ANSWER.fullmatch(answer)
     if code is None:
@@ -44,7 +53,8 @@ def sink(
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     watch = _Watch(folder, count)
-    stand_in = PacsStandIn(host, port, Behaviour(code[1], code[2] or "", delay, drop), watch.received)
+    behaviour = Behaviour(code[1], code[2] or "", delay, drop)
+    stand_in = PacsStandIn(host, port, behaviour, watch.received, _secure(certificate, key, client_ca), watch.refused)
     signal.signal(signal.SIGTERM, lambda *_: watch.done.set())
     stand_in.start()
     try:
@@ -55,6 +65,15 @@ def sink(
     finally:
         stand_in.close()
     typer.echo(", ".join([f"{watch.number} messages", *(f"{of} {kind}" for kind, of in stand_in.counts.items())]))
+
+
+def _secure(certificate: Path | None, key: Path | None, client_ca: Path | None) -> SSLContext | None:
+    pair(certificate, key)
+    if certificate is None or key is None:
+        if client_ca is not None:
+            raise ConfigError("--client-ca is for TLS, which needs --certificate and --key")
+        return None
+    return server(ServerTls(certificate, key, client_ca))
 
 
 class _Watch:
@@ -74,6 +93,9 @@ class _Watch:
             (self._folder / name).write_bytes(frame)
         if self._count and self.number >= self._count:
             self.done.set()
+
+    def refused(self, why: str) -> None:
+        typer.echo(f"{datetime.now(UTC):%H:%M:%S}  refused   {why}")
 
 
 class Heard(NamedTuple):

@@ -62,12 +62,13 @@ def open_readers(site: Path) -> Iterator[Readers]:
         journal.close()
 
 
-def listener_address(site: Path, name: str) -> Address:
-    """Host and port of a listener of the site; raises ConfigError naming those there are."""
+def listener_address(site: Path, name: str) -> tuple[Address, bool]:
+    """Host and port of a listener of the site, and whether it speaks TLS; raises ConfigError naming those there are."""
     listeners = load_config(site).listeners
     if name not in listeners:
         raise ConfigError(f"the site has no listener {name!r}; it has {', '.join(sorted(listeners)) or 'none'}")
-    return Address(listeners[name].host, listeners[name].port)
+    found = listeners[name]
+    return Address(found.host, found.port), found.tls is not None
 
 
 def socket_of(site: Path, process: str) -> Path:

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import ssl
 import subprocess
 import sysconfig
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import Self
 
 import hl7
 import hl7.mllp
+import yaml
 from engine_process import ROOT, Engine, sample, wait_for
 from sink import Sink, accept
 
 from tests.foreign.node import MODULES, NODE, needs_node
+from tests.tls.authority import root
 
 
 def test_mllp_send_of_python_hl7_is_answered(tmp_path: Path) -> None:
@@ -36,9 +39,10 @@ def test_mllp_send_of_python_hl7_is_answered(tmp_path: Path) -> None:
 
 
 class ForeignPacs:
-    """python-hl7's asyncio MLLP server in a thread; parses each message and answers with its own ACK."""
+    """python-hl7's asyncio MLLP server in a thread; parses each message and answers with its own ACK, over TLS if asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, secure: ssl.SSLContext | None = None) -> None:
+        self._secure = secure
         self.received: list[hl7.Message] = []
         self.port = 0
         self._loop = asyncio.new_event_loop()
@@ -46,7 +50,7 @@ class ForeignPacs:
 
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
-        server = await hl7.mllp.start_hl7_server(self._talk, host="127.0.0.1", port=0)
+        server = await hl7.mllp.start_hl7_server(self._talk, host="127.0.0.1", port=0, ssl=self._secure)
         self.port = server.sockets[0].getsockname()[1]
         await self._stop.wait()
         server.close()
@@ -85,6 +89,44 @@ def test_the_server_of_python_hl7_receives_orders(tmp_path: Path) -> None:
         with engine.journal() as journal:
             wait_for(lambda: journal.lane("pacs", 0).done == 2, "both are decided")
             assert [attempt.answer for attempt in journal.attempts("pacs", 0, [1, 2])] == ["AA", "AA"]
+
+
+def test_python_hl7_speaks_tls_on_both_sides(tmp_path: Path) -> None:
+    """Its asyncio client with a certificate of its own to our listener; our order to its asyncio server, mutual as well."""
+    ca = root()
+    ca.write(tmp_path, "ca")
+    for name in ("engine", "ris", "pacs"):
+        ca.issue(name, sans=["localhost", "127.0.0.1"]).write(tmp_path, name)
+
+    def edit(site: Path) -> None:
+        config = yaml.safe_load((site / "config.yaml").read_text())
+        own = {name: str(tmp_path / f"engine.{end}") for name, end in (("certificate", "pem"), ("key", "key"))}
+        config["listeners"]["ris"]["tls"] = {**own, "client_ca": str(tmp_path / "ca.pem"), "subjects": ["ris"]}
+        config["destinations"]["pacs"]["tls"] = {**own, "ca": str(tmp_path / "ca.pem")}
+        (site / "config.yaml").write_text(yaml.safe_dump(config))
+
+    async def send(port: int, body: bytes) -> hl7.Message:
+        context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+        context.load_cert_chain(tmp_path / "ris.pem", tmp_path / "ris.key")
+        where = {"host": "127.0.0.1", "port": port, "ssl": context, "server_hostname": "localhost"}
+        reader, writer = await hl7.mllp.open_hl7_connection(**where)
+        writer.writemessage(hl7.parse(body.decode()))
+        await writer.drain()
+        answer = await asyncio.wait_for(reader.readmessage(), 20)
+        writer.close()
+        return answer
+
+    secure = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=tmp_path / "ca.pem")
+    secure.load_cert_chain(tmp_path / "pacs.pem", tmp_path / "pacs.key")
+    secure.verify_mode = ssl.CERT_REQUIRED
+    with ForeignPacs(secure) as pacs, Engine(tmp_path, pacs=pacs.port, edit=edit) as engine:
+        answer = asyncio.run(send(engine.ports["ris"], sample("orm_ct_abdomen.hl7")))
+        assert str(answer.segment("MSA")[1]) == "AA"
+        wait_for(lambda: len(pacs.received) == 1, "the order arrives")
+        assert str(pacs.received[0].segment("OBR")[18]) == "ACC1"
+        with engine.journal() as journal:
+            wait_for(lambda: journal.lane("pacs", 0).done == 1, "it is decided")
+            assert [attempt.answer for attempt in journal.attempts("pacs", 0, [1])] == ["AA"]
 
 
 @needs_node
