@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 from engine_process import Engine, copy_site, hooks, sample, wait_for
@@ -26,6 +27,30 @@ def test_a_full_disk_holds_the_worker_up_and_nobody_else(tmp_path: Path) -> None
         switch.unlink()
         wait_for(lambda: len(sink.received) == 2, "both orders leave")
         assert engine.status()["processes"]["worker"]["restarts"] == 0
+
+
+def test_a_full_disk_refuses_a_batch_whole_and_takes_it_when_there_is_room(tmp_path: Path) -> None:
+    """SQLite's own SQLITE_FULL in the middle of a batch: one AR 207, nothing of it is kept; afterwards it is, in order."""
+    switch = tmp_path / "full"
+    noise = Random(3)
+    texts = [noise.randbytes(1_500).hex().encode() for _ in range(40)]  # what does not compress fills pages of its own
+    messages = [
+        ORDER.replace(b"SYN0006", b"SYN%d" % n) + b"NTE|1||" + text + b"\r" for n, text in enumerate(texts, 1000)
+    ]
+    batch = b"BHS|^~\\&|RIS|HOSP|||||||B1\r" + b"".join(messages) + b"BTS|40\r"
+    with Engine(tmp_path, environment=hooks(f"full_journal={switch}")) as engine:
+        assert b"MSA|AA|" in engine.send("ris", ORDER)
+        switch.write_text("8")  # of about 33 pages that the batch takes
+        refused = engine.send("ris", batch)
+        assert (b"MSA|AR|B1" in refused, b"^^^207" in refused, refused.count(b"MSA|")) == (True, True, 1), refused
+        wait_for(lambda: '"event":"ReceivePaused","why":"journal.db: the disk is full' in engine.logs(), "it is said")
+        with engine.journal() as journal:
+            assert journal.tails() == {0: 1}
+        switch.unlink()
+        assert b"MSA|AA|B1" in engine.send("ris", batch)
+        with engine.journal() as journal:
+            assert [entry.body for entry in journal.read(0, 1, 100, 10**6)] == messages
+        assert engine.status()["processes"]["network"]["restarts"] == 0
 
 
 def test_a_worker_that_cannot_go_on_ends_without_a_word_of_the_message(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tests.wire.rows import Row, all_rows
 
 LONGEST = 5.0  # seconds of silence that are waited for here
 HUGE = 20_000_000  # bytes
-FULL_DISK = ("the disk is full", "the disk is full, MSH-15 AL")
+FULL_DISK = ("the disk is full", "the disk is full, MSH-15 AL", "the disk is full, a batch")
 END = b"\x1c\r"
 
 

@@ -110,6 +110,24 @@ def full_store(switch):
     SqlStore.commit = refuse
 
 
+def full_journal(switch):
+    """While this file is there, SQLite gives journal.db no more pages than the file says beyond those it has."""
+    if _process() != "network":
+        return
+    from engine.store import sqlite
+
+    immediate = sqlite.WriterFile.immediate
+
+    def limited(self):
+        raw = sqlite.driver(self.connection)
+        ((pages,),) = raw.execute("PRAGMA page_count").fetchall()
+        room = int(Path(switch).read_text()) if Path(switch).exists() else 1_000_000
+        raw.execute(f"PRAGMA max_page_count = {pages + room}").fetchall()
+        return immediate(self)
+
+    sqlite.WriterFile.immediate = limited
+
+
 def throwing_loop(_value):
     """The worker's loop meets something nobody named, with a patient's name in its text, at its first entry."""
     if _process() != "worker":
