@@ -12,7 +12,7 @@ from engine.channel.ports import Appended, JournalTransaction, Kind, Received
 from engine.channel.verdict import ListenerRules, Verdict
 from engine.errors import Unreadable
 from engine.hl7.acknowledge import ERRORS, AckError, acknowledge
-from engine.hl7.batch import NO_BATCH, Batch, is_batch, split_batch
+from engine.hl7.batch import NO_BATCH, Batch, has_headers, is_batch, split_batch
 from engine.hl7.msh import Msh, damage, scan_msh
 from engine.hl7.transcode import answer_in
 from engine.mllp.framing import KEPT_BYTES, Framed, FrameEvent, frame
@@ -22,6 +22,7 @@ __all__ = ["Answer", "Judged", "ListenerRules", "judge", "receive"]
 NOT_KEPT = "AR|207|"
 _UNANSWERED = frozenset({Framed.CUT, Framed.WIDE})
 _NEVER_ANSWERED = frozenset({"cut_off", "utf_16"})  # their flags
+BATCH = "batch"  # flag of a message that came with others in one frame
 _BLANK = b" \t\r\n\x0b\xef\xbb\xbf"
 
 
@@ -69,14 +70,21 @@ def judge(event: FrameEvent, rules: ListenerRules, peer: str, now: int) -> Judge
         return Judged((cut,), b"", None, now)
     if event.kind is Framed.FRAME and is_batch(raw):
         return _judge_batch(event, rules, peer, now)
-    try:
-        msh = scan_msh(raw)
-    except Unreadable:
+    if event.kind is Framed.TOO_LONG and has_headers(raw):
+        return _judged(event, rules.name, peer, (_of_long_batch(raw), Verdict("AR", "104"), now))
+    msh = _readable(raw)
+    if msh is None:
         return _judged(event, rules.name, peer, (*_unreadable(raw), now))
     if event.kind is Framed.TOO_LONG:
         return _judged(event, rules.name, peer, (msh, Verdict("AR", "104"), now))
     msh, found = examine(raw, msh, rules, event.vt_at)
     return _judged(event, rules.name, peer, (msh, found, now))
+
+
+def _of_long_batch(raw: bytes) -> Msh | None:
+    """What answers a batch of which only the beginning was kept."""
+    batch = split_batch(raw)
+    return _mirrored(raw, batch, [_readable(message) for message in batch.messages])
 
 
 def _unreadable(raw: bytes) -> tuple[Msh | None, Verdict]:
@@ -163,22 +171,24 @@ def _identity(raw: bytes, msh: Msh | None) -> bytes:
 def _judge_batch(event: FrameEvent, rules: ListenerRules, peer: str, now: int) -> Judged:
     """One answer for the whole frame: one entry for each message, or the whole frame quarantined."""
     if batch_exceeded(event.body, rules.limits):
-        mirrored = _mirrored(event.body, NO_BATCH)
+        mirrored = _mirrored(event.body, NO_BATCH, [])
         return _judged(event, rules.name, peer, (mirrored, Verdict("AE", "104"), now))
     batch = split_batch(event.body)
-    problem = batch.problem or (rules.strict and not event.body.startswith((b"FHS", b"BHS")))
-    bad = Verdict("AE", "102") if event.vt_at >= 0 else Verdict("AE", "100") if problem else None
-    members = [] if bad else [(raw, *examine(raw, scan_msh(raw), rules)) for raw in batch.messages]
-    found = [one for _, _, one in members]
-    bad = bad or next((one._replace(code="AE") for one in found if one.code != "AA"), None)
-    mirrored = _mirrored(event.body, batch)
+    headers = [_readable(raw) for raw in batch.messages]
+    mirrored = _mirrored(event.body, batch, headers)
+    if event.vt_at >= 0:
+        return _judged(event, rules.name, peer, (mirrored, Verdict("AE", "102"), now))
+    if batch.problem or (rules.strict and not event.body.startswith((b"FHS", b"BHS"))):
+        return _judged(event, rules.name, peer, (mirrored, Verdict("AE", "100"), now))
+    members = [(raw, *examine(raw, msh, rules)) for raw, msh in zip(batch.messages, headers, strict=True) if msh]
+    bad = next((one._replace(code="AE") for _, _, one in members if one.code != "AA"), None)
     if bad is not None:
         return _judged(event, rules.name, peer, (mirrored, bad, now))
     answer = _asked("AA", mirrored)
     entries = tuple(
         Received(
             *(rules.name, peer, now, raw, one.charset, Kind.MESSAGE, answer),
-            _flags(event.flags, one._replace(flags=("batch", *one.flags)), answer),
+            _flags(event.flags, one._replace(flags=(BATCH, *one.flags)), answer),
             _identity(raw, msh),
         )
         for raw, msh, one in members
@@ -186,16 +196,32 @@ def _judge_batch(event: FrameEvent, rules: ListenerRules, peer: str, now: int) -
     return Judged(entries, _frame_answer(answer, mirrored, now), mirrored, now)
 
 
-def _mirrored(raw: bytes, batch: Batch) -> Msh | None:
-    """What the one answer mirrors: the first message that is readable, else the header, with the batch's control id."""
-    for message in (*batch.messages[:1], b"MSH" + raw.lstrip(_BLANK)[3:]):
-        try:
-            msh = scan_msh(message)
-        except Unreadable:
-            continue
-        if message in batch.messages:
-            return msh._replace(control_id=batch.control_id)
+def _readable(raw: bytes) -> Msh | None:
+    try:
+        return scan_msh(raw)
+    except Unreadable:
+        return None
+
+
+def _mirrored(raw: bytes, batch: Batch, headers: Sequence[Msh | None]) -> Msh | None:
+    """What the one answer mirrors: the first message, or the batch's header where that is written in other delimiters.
+
+    The control id is the batch's. An answer stays away only where each message asks for that.
+    """
+    first = headers[0] if headers else None
+    if first is None or batch.marks not in {b"", first.separator + first.encoding}:
+        found = _readable(b"MSH" + raw.lstrip(_BLANK)[3:])
+        if found is None:
+            return None
         # FHS and BHS share the first eight fields of MSH; the others mean something else
-        bare = msh._replace(type=b"", processing=b"", version=b"", accept=b"", application=b"", charset=b"")
-        return bare._replace(control_id=batch.control_id)
-    return None
+        first = found._replace(type=b"", processing=b"", version=b"", charset=b"")
+    accept, application = _wish(headers)
+    return first._replace(control_id=batch.control_id, accept=accept, application=application)
+
+
+def _wish(headers: Sequence[Msh | None]) -> tuple[bytes, bytes]:
+    """MSH-15 and 16 of the whole: what all say, else whatever is always answered."""
+    wishes = {(msh.accept, msh.application) for msh in headers if msh}
+    if len(wishes) == 1:
+        return wishes.pop()
+    return (b"AL", b"") if wishes and (b"", b"") not in wishes else (b"", b"")

@@ -9,7 +9,7 @@ from engine.channel.release import releases
 from engine.cli.console import printable
 from engine.errors import Rejected, Unreadable
 from engine.hl7.acknowledge import ERRORS
-from engine.hl7.batch import is_batch, split_batch
+from engine.hl7.batch import has_headers, is_batch, split_batch
 from engine.hl7.delimiters import start_of
 
 _SILENT = {
@@ -128,8 +128,12 @@ def _cause(entry: Entry, refusal: Refusal) -> tuple[str, tuple[str, ...]]:
 
 
 def _structure(entry: Entry) -> tuple[str, tuple[str, ...]]:
-    if is_batch(entry.body) and (problem := split_batch(entry.body).problem):
-        return problem, (_RELEASE,)
+    if is_batch(entry.body):
+        problem = split_batch(entry.body).problem
+        if problem:
+            return problem, (_RELEASE,)
+        if not has_headers(entry.body):
+            return "the listener is strict, and the frame holds several messages without FHS or BHS", (_STRICT, _RELEASE)
     try:
         start_of(entry.body)
     except Unreadable:

@@ -1,5 +1,6 @@
-"""Batches: one frame with FHS or BHS headers around several messages (chapter 2.10.3)."""
+"""Batches: one frame with several messages, usually with FHS or BHS headers around them (chapter 2.10.3)."""
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -10,6 +11,8 @@ _HEADERS = (b"FHS", b"BHS")
 _TRAILERS = (b"FTS", b"BTS")
 _STEP = 64 * 1024  # bytes
 _BOM = b"\xef\xbb\xbf"
+_AGAIN = re.compile(rb"[\r\n\x1c]MSH[!-/:-@\[-`{-~]")  # a second header
+_BEHIND_FS = re.compile(rb"\x1c(?=MSH[!-/:-@\[-`{-~])")  # ... where CR and VT were lost
 
 
 class Batch(NamedTuple):
@@ -22,6 +25,7 @@ class Batch(NamedTuple):
     control_id: bytes
     messages: tuple[bytes, ...]
     problem: str
+    marks: bytes = b""  # the separator and encoding characters of the header that `control_id` stands in; "" of none
 
     def __repr__(self) -> str:
         """Without content."""
@@ -32,18 +36,29 @@ NO_BATCH = Batch(b"", (), "it is too long to be looked at")
 
 
 def is_batch(raw: bytes) -> bool:
+    """Whether a frame begins with FHS or BHS, behind a byte order mark and blanks, or holds a second MSH: both are optional."""
+    if has_headers(raw):
+        return True
+    again = raw.find(b"MSH", raw.find(b"MSH") + 3)
+    return again > 0 and _AGAIN.search(raw, again - 1) is not None
+
+
+def has_headers(raw: bytes) -> bool:
     """Whether a frame begins with FHS or BHS, behind a byte order mark and blanks."""
     return raw.startswith(_HEADERS) or raw.lstrip(b" \t\r\n\x0b").removeprefix(_BOM).startswith(_HEADERS)
 
 
 def split_batch(raw: bytes) -> Batch:
-    """Split a frame that begins with FHS or BHS; several batches in one file are one list of messages.
+    """Split a frame that `is_batch`; several batches in one file are one list of messages.
 
     Trailers may be missing, and a count may be empty; one that is there must be right. Never raises.
     """
     reader = _Reader()
-    for line in _lines(raw.lstrip(b" \t\r\n\x0b").removeprefix(_BOM)):
-        reader.read(line)
+    for number, part in enumerate(_BEHIND_FS.split(raw.lstrip(b" \t\r\n\x0b").removeprefix(_BOM))):
+        if number:
+            reader.note("a message begins behind an FS byte: the end of the one before was lost")
+        for line in _lines(part):
+            reader.read(line)
     return reader.batch()
 
 
@@ -66,6 +81,7 @@ class _Reader:
     def __init__(self) -> None:
         self._messages: list[list[bytes]] = []
         self._ids = {b"FHS": b"", b"BHS": b""}
+        self._marks = {b"FHS": b"", b"BHS": b""}
         self._separator = b"|"
         self._in_batch = 0  # messages since the last BHS
         self._batches = 0  # BHS of this file
@@ -85,7 +101,7 @@ class _Reader:
         elif self._inside:
             self._messages[-1].append(line)
         elif not line.isspace():
-            self._note("a line stands outside of the messages of the batch")
+            self.note("a line stands outside of the messages of the batch")
 
     def _header(self, name: bytes, line: bytes) -> None:
         self._inside = False
@@ -93,6 +109,7 @@ class _Reader:
         fields = line.rstrip(b"\r\n").split(self._separator, 11) if self._separator.strip() else []
         if not self._ids[name] and len(fields) > 10:
             self._ids[name] = fields[10]
+            self._marks[name] = self._separator + fields[1]
         if name == b"BHS":
             self._in_batch = 0
             self._batches += 1
@@ -104,9 +121,9 @@ class _Reader:
         stated = fields[1].strip() if len(fields) > 1 else b""
         if stated and not (stated.isdigit() and int(stated[:9]) == counted):
             what = "messages" if name == b"BTS" else "batches"
-            self._note(f"{name.decode('ascii')}-1 does not count the {counted} {what} before it")
+            self.note(f"{name.decode('ascii')}-1 does not count the {counted} {what} before it")
 
-    def _note(self, problem: str) -> None:
+    def note(self, problem: str) -> None:
         self._problem = self._problem or problem
 
     def batch(self) -> Batch:
@@ -116,10 +133,11 @@ class _Reader:
             try:
                 header = scan_msh(message)
             except Unreadable:
-                self._note(f"message {number} of the batch has no MSH that can be read")
+                self.note(f"message {number} of the batch has no MSH that can be read")
             else:
                 first = first or header
         if not messages:
-            self._note("the batch holds no message")
+            self.note("the batch holds no message")
         own = first.control_id if first else b""
-        return Batch(self._ids[b"BHS"] or self._ids[b"FHS"] or own, messages, self._problem)
+        named = next((name for name in (b"BHS", b"FHS") if self._ids[name]), b"")
+        return Batch(self._ids.get(named, own), messages, self._problem, self._marks.get(named, b""))

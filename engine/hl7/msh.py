@@ -8,7 +8,7 @@ from engine.hl7.delimiters import STANDARD, delimiters_of, start_of
 
 
 class Msh(NamedTuple):
-    """Fields of the MSH segment as bytes, as they came; absent and empty are both empty here."""
+    """Fields of the MSH segment as bytes, as they came; absent, empty and, of MSH-15, 16 and 18, `""` are empty here."""
 
     separator: bytes  # MSH-1
     encoding: bytes  # MSH-2
@@ -33,6 +33,7 @@ class Msh(NamedTuple):
 
 
 _NONE = [b""] * 18
+_NULL = b'""'  # the sender says that there is no value (2.5.3.2)
 _SHORTEST = 9  # bytes of `MSH|^~\&|`: less is no header
 _PLAIN = re.compile(rb"[!-~]{1,199}")  # a control id that every answer can repeat, but for its delimiters
 _VERSION = re.compile(rb"\d{1,2}(\.\d{1,2}){1,2}")
@@ -56,6 +57,8 @@ def scan_msh(raw: bytes) -> Msh:
         fields += _NONE
     _, encoding, app, facility, to_app, to_facility, time, _, *others = fields
     kind, control_id, processing, version, _, _, accept, application, _, charset, *_ = others
+    if _NULL in (accept, application, charset):
+        accept, application, charset = (b"" if value == _NULL else value for value in (accept, application, charset))
     found = (separator, encoding, app, facility, time, kind, control_id, processing, version, accept, application)
     return Msh._make((*found, charset, end, to_app, to_facility, ""))
 

@@ -9,7 +9,8 @@ import pytest
 
 from engine.errors import Unreadable
 from engine.hl7.acknowledge import acknowledge, read_ack
-from engine.hl7.batch import is_batch, split_batch
+from engine.hl7.batch import has_headers as is_batch
+from engine.hl7.batch import split_batch
 from engine.hl7.groups import order_groups
 from engine.hl7.message import Message, Repetition
 from engine.hl7.msh import scan_msh

@@ -86,11 +86,30 @@ def test_a_member_that_cannot_be_read_does_not_give_its_id() -> None:
         (ONE, False),
         (b"", False),
         (b"NTE\r" + FHS, False),
+        (ONE + b"\r" + TWO, True),
+        (b"\r\n" + ONE + b"\n" + TWO, True),
+        (ONE + b"\rNTE|1|\x1c" + TWO, True),
+        (b"\xef\xbb\xbf\r\n" + ONE, False),
+        (ONE + b"\rMSHX|\rNTE|MSH|\rMSH\r", False),
+        (b"garbage\r" + ONE, False),
     ],
 )
 def test_which_frames_are_batches(raw: bytes, batch: bool) -> None:  # noqa: FBT001 - a table
-    """Those that begin with FHS or BHS."""
+    """Those that begin with FHS or BHS, or hold a second line that begins as a header does."""
     assert is_batch(raw) is batch
+
+
+def test_messages_behind_an_fs_are_told_apart_and_named() -> None:
+    """The first one may not be whole; FS belongs to neither."""
+    batch = split_batch(ONE + b"\rNTE|1|\x1c" + TWO)
+    assert batch.messages == (ONE + b"\rNTE|1|", TWO)
+    assert "behind an FS byte" in batch.problem
+
+
+def test_the_delimiters_of_the_control_id_are_those_of_its_header() -> None:
+    """An answer in other ones would repeat another id."""
+    assert split_batch(frame(FHS, BHS, ONE)).marks == b"|^~\\&"
+    assert split_batch(ONE + b"\r" + TWO).marks == b""
 
 
 def test_its_repr_shows_no_content() -> None:
