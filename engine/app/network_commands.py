@@ -10,7 +10,7 @@ from engine.app.control import Command
 from engine.app.events import CommandRefused, Event
 from engine.app.exchange import Exchange
 from engine.app.journal_items import Act
-from engine.channel.operator_acts import LISTENER
+from engine.channel.operator_acts import LISTENER, identity_of
 from engine.channel.ports import Appended, Kind, Received
 from engine.errors import Rejected, Retryable
 
@@ -60,7 +60,7 @@ class NetworkCommands:
         if not flags.isascii() or not flags.isprintable():
             raise Rejected("append: flags are printable ASCII words")
         charset = str(command.args.get("charset", "utf-8"))
-        identity = b"command\0\0" + command.id.encode("utf-8", "replace")
+        identity = identity_of(body) or b"command\0\0" + command.id.encode("utf-8", "replace")
         kept = (body, charset, Kind.OPERATOR, "", flags, identity)
         done: Future[Appended] = Future()
         self._exchange.thread.put(Act(Received(LISTENER, "control", self._wall(), *kept), done, command.id))

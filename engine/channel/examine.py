@@ -7,7 +7,7 @@ UTF-8; what the journal keeps, and what the answer mirrors, are the sender's own
 from functools import lru_cache
 
 from engine.channel.declared import Found, judge_charset, overridden
-from engine.channel.limits import located
+from engine.channel.limits import Limits, located
 from engine.channel.verdict import ListenerRules, Verdict, verdict
 from engine.errors import Unreadable
 from engine.hl7.charset import charset_of, decodable, possible, sets_of, settled, splittable
@@ -59,7 +59,15 @@ def _judged(raw: bytes, body: bytes, rules: ListenerRules, vt_at: int, charset: 
         flags += ("charset_respelled",)
     if vt_at >= 0:
         vt_at = _nth(body, b"\x0b", raw.count(b"\x0b", 0, vt_at))
+    rules = rules._replace(limits=_as_it_came(rules.limits, len(raw), len(body)))
     return inside, verdict(body, inside, rules, vt_at, Found("AA", charset=charset, flags=flags))
+
+
+def _as_it_came(limits: Limits, came: int, now: int) -> Limits:
+    """The limits for a message that was so many bytes and is so many in UTF-8: a field's bytes are counted as they came."""
+    if now <= limits.field_bytes:
+        return limits
+    return limits._replace(field_bytes=now if came <= limits.field_bytes else limits.field_bytes * now // came)
 
 
 def _hiding(raw: bytes, msh: Msh, rules: ListenerRules) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import hashlib
 import json
 from typing import Any, NamedTuple
 
@@ -46,6 +47,23 @@ def dismiss_body(entry: int, because: str, who: str) -> bytes:
     return _body(act="dismiss", entry=entry, because=because, who=who)
 
 
+def released_identity(listener: str, digest: bytes) -> bytes:
+    """The identity of a release, by which the journal knows that a message was let through; `digest` is its sha256."""
+    return b"release\0\0" + hashlib.sha256(listener.encode() + b"\0" + digest).digest()
+
+
+def identity_of(body: bytes) -> bytes:
+    """The identity of an operator's entry; b"" where its act has none of its own."""
+    words = words_in(body)
+    if words.get("act") != "release":
+        return b""
+    try:
+        message = base64.b64decode(words["body"], validate=True)
+        return released_identity(str(words["listener"]), hashlib.sha256(message).digest())
+    except (KeyError, TypeError, ValueError, binascii.Error):
+        return b""
+
+
 def read(entry: Entry) -> OutcomeNote | Release | str:
     """The act that the entry carries, or why it carries none."""
     words = words_of(entry)
@@ -63,8 +81,13 @@ def read(entry: Entry) -> OutcomeNote | Release | str:
 
 def words_of(entry: Entry) -> dict[str, Any]:
     """The JSON object of an operator's entry, empty where it is none."""
+    return words_in(entry.body)
+
+
+def words_in(body: bytes) -> dict[str, Any]:
+    """The JSON object that the bytes are, empty where they are none."""
     try:
-        words = json.loads(entry.body)
+        words = json.loads(body)
     except ValueError:
         return {}
     return words if isinstance(words, dict) else {}

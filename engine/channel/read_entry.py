@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from engine.channel import operator_acts
 from engine.channel.ports import Entry, Kind, OutcomeNote, SearchKey
+from engine.channel.refused import read_refused, refused_keys
 from engine.channel.routes import Feed, Route, Routes, Who
 from engine.channel.search_keys import search_keys
 from engine.errors import Unreadable
@@ -11,7 +12,6 @@ from engine.hl7.message import Message
 from engine.hl7.received import message_of
 
 _NOBODY = Who("", ())
-_HEAD = 64 * 1024  # bytes read of a quarantined entry: it may be there for its million segments
 
 
 class ReadEntry(NamedTuple):
@@ -40,24 +40,18 @@ def read_entry(routes: Routes, entry: Entry) -> ReadEntry:
         return ReadEntry(entry, routes.feed(entry.listener), act=act)
     feed = routes.feed(entry.listener)
     try:
-        message = message_of(_readable(entry), entry.charset)
+        if entry.kind is Kind.QUARANTINED:
+            refused = read_refused(entry.body, entry.charset)
+            keys = refused_keys(refused, entry.position)
+            return ReadEntry(entry, feed, control_id=refused.control_id, keys=keys, problem=_refusal(entry))
+        message = message_of(entry.body, entry.charset)
         control_id = message.segments[0].raw_field(10) or b""
         keys = tuple(search_keys(message, entry.position))
-        if entry.kind is Kind.QUARANTINED:
-            return ReadEntry(entry, feed, control_id=control_id, keys=keys, problem=_refusal(entry))
         who = feed.who(message)
         takers = tuple(route for route in feed.routes if route.channel.accepts(message))
     except Unreadable:
         return ReadEntry(entry, feed, problem=_refusal(entry))
     return ReadEntry(entry, feed, message, control_id, who, takers, keys)
-
-
-def _readable(entry: Entry) -> bytes:
-    """The body; of a quarantined one that is long the lines at its beginning."""
-    if entry.kind is not Kind.QUARANTINED or len(entry.body) <= _HEAD:
-        return entry.body
-    head = entry.body[:_HEAD]
-    return head[: max(head.rfind(b"\r"), head.rfind(b"\n")) + 1] or head
 
 
 def _refusal(entry: Entry) -> str:

@@ -8,9 +8,8 @@ from typing import NamedTuple
 from engine.channel.declared import Found, judge_charset
 from engine.channel.limits import Limits, exceeded, located
 from engine.hl7.known import known_type
-from engine.hl7.msh import Msh
+from engine.hl7.msh import LONGEST_ID, Msh, cut_to
 
-MAX_CONTROL_ID = 199  # bytes of MSH-10 (HL7 2.7)
 VERSIONS = frozenset(b"2.1 2.2 2.3 2.3.1 2.4 2.5 2.5.1 2.6 2.7 2.7.1 2.8 2.8.1 2.8.2 2.9 2.9.1".split())
 _USUAL = 32  # bytes of MSH-9 of which the verdict is remembered
 _DTM = re.compile(
@@ -54,7 +53,7 @@ def verdict(raw: bytes, msh: Msh, rules: ListenerRules, vt_at: int = -1, known: 
     """
     if exceeded(raw, msh, rules.limits):
         return Verdict("AR", "104")
-    if len(msh.control_id) > MAX_CONTROL_ID:
+    if len(msh.control_id) > LONGEST_ID and cut_to(msh.control_id, LONGEST_ID) != msh.control_id:
         return Verdict("AR", "104", "MSH^1^10")
     if vt_at >= 0:
         return Verdict("AE", "102", located(raw, vt_at, msh.separator))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 from engine.channel.control_ids import SENT
 from engine.channel.outcome import Status
 from engine.channel.ports import LIVE, Entry, Kind, OutcomeNote, OutcomeRow, SearchKey
+from engine.channel.refused import read_refused, refused_keys
 from engine.channel.search_keys import search_keys
 from engine.cli.console import moment, printable
 from engine.cli.deliveries import Delivery, deliveries, delivery_record
@@ -145,6 +146,8 @@ def _with_key(readers: Readers, value: str, kinds: tuple[str, ...]) -> set[int]:
 
 def _keys_of(entry: Entry) -> list[SearchKey]:
     try:
+        if entry.kind is Kind.QUARANTINED:
+            return list(refused_keys(read_refused(entry.body, entry.charset), entry.position))
         return search_keys(message_of(entry.body, entry.charset), entry.position)
     except Unreadable:
         return []
@@ -207,6 +210,10 @@ def _delivered(delivery: Delivery) -> str:
 def named(entry: Entry) -> tuple[str, str]:
     """MSH-9 and MSH-10 of an entry, fit for a terminal; of what cannot be read, `unreadable`."""
     try:
+        if entry.kind is Kind.QUARANTINED:
+            refused = read_refused(entry.body, entry.charset)
+            own = refused.control_id.decode("utf-8", "backslashreplace")
+            return printable(refused.type[:15]) or "damaged", printable(own)[:50] or "-"
         header = message_of(entry.body, entry.charset).segments[0]
         kind, control_id = header.get(9) or "", header.get(10) or ""
     except Unreadable:

@@ -8,10 +8,9 @@ from engine.errors import Unreadable
 from engine.hl7.delimiters import STANDARD, Delimiters, delimiters_of
 from engine.hl7.escape import escape
 from engine.hl7.message import Message, Segment
-from engine.hl7.msh import Msh
+from engine.hl7.msh import LONGEST_ID, Msh, cut_to
 
 _SHORT = 1_024  # bytes of an MSH whose answers are remembered
-_LONGEST_ID = 199  # characters of MSA-2 (2.7, ST 1..199)
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _EVENT = re.compile(rb"[A-Za-z0-9]{1,8}")
 _VERSION = re.compile(rb"(\d{1,2})\.(\d{1,2})(?:\.(\d{1,2}))?")
@@ -68,7 +67,7 @@ def acknowledge(msh: Msh | None, code: str, *, now: str, control_id: str, error:
     r"""The answer to the message of this header; without one, in standard delimiters and with an empty MSA-2.
 
     Chapter 2.9. Sender and receiver change places; MSH-2, 11 and 12 are the request's, MSH-9 is `ACK^event^ACK`, `ACK`
-    alone up to version 2.3. MSA-2 repeats MSH-10 byte for byte, so that the sender finds it, cut at 199 bytes and with
+    alone up to version 2.3. MSA-2 repeats MSH-10 byte for byte, so that the sender finds it, cut at 199 characters and with
     control characters escaped, so that the answer stays intact. The error is `ERR-1` up to 2.4, `ERR-2` to 4 from 2.5.
 
     Args:
@@ -103,7 +102,7 @@ def _marks(asked: Msh) -> Delimiters:
 
 def _is_plain(control_id: bytes) -> bool:
     """Whether MSA-2 is MSH-10 as it stands, and asks for no character set."""
-    return len(control_id) <= _LONGEST_ID and control_id.isascii() and not _CONTROL.search(control_id)
+    return len(control_id) <= LONGEST_ID and control_id.isascii() and not _CONTROL.search(control_id)
 
 
 @lru_cache(maxsize=512)
@@ -151,25 +150,15 @@ def _ack_type(asked: Msh, marks: Delimiters, version: tuple[int, ...]) -> bytes:
 
 def _msa(asked: Msh, marks: Delimiters, code: str) -> list[bytes]:
     control_id = _clean(asked.control_id, marks)
-    if len(control_id) > _LONGEST_ID:
+    if len(control_id) > LONGEST_ID:
         control_id = _cut(control_id, marks)
     return [b"MSA", code.encode("ascii"), control_id]
 
 
 def _cut(control_id: bytes, marks: Delimiters) -> bytes:
-    """At most 199 bytes, with no half of an escape sequence or of a UTF-8 character at the end."""
-    cut = control_id[:_LONGEST_ID]
-    if cut.count(marks.escape_byte) % 2:
-        cut = cut[: cut.rindex(marks.escape_byte)]
-    return cut.decode("utf-8", "ignore").encode() if _is_utf8(control_id) else cut
-
-
-def _is_utf8(raw: bytes) -> bool:
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+    """At most 199 characters, with no half of an escape sequence at the end; bytes that are no UTF-8 are a character each."""
+    cut = cut_to(control_id, LONGEST_ID)
+    return cut[: cut.rindex(marks.escape_byte)] if cut.count(marks.escape_byte) % 2 else cut
 
 
 def _clean(raw: bytes, marks: Delimiters) -> bytes:

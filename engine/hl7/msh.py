@@ -32,6 +32,7 @@ class Msh(NamedTuple):
         return f"<Msh, {self.end} bytes>"
 
 
+LONGEST_ID = 199  # characters of MSH-10 and MSA-2 (2.7, ST 1..199)
 _NONE = [b""] * 18
 _NULL = b'""'  # the sender says that there is no value (2.5.3.2)
 _SHORTEST = 9  # bytes of `MSH|^~\&|`: less is no header
@@ -61,6 +62,16 @@ def scan_msh(raw: bytes) -> Msh:
         accept, application, charset = (b"" if value == _NULL else value for value in (accept, application, charset))
     found = (separator, encoding, app, facility, time, kind, control_id, processing, version, accept, application)
     return Msh._make((*found, charset, end, to_app, to_facility, ""))
+
+
+def cut_to(value: bytes, characters: int) -> bytes:
+    """The first so many characters; bytes that are no UTF-8 are one character each."""
+    if len(value) <= characters:
+        return value
+    try:
+        return value.decode("utf-8")[:characters].encode()
+    except UnicodeDecodeError:
+        return value[:characters]
 
 
 class Damage(NamedTuple):

@@ -9,13 +9,15 @@ from engine.hl7.msh import scan_msh
 
 
 def message_of(body: bytes, charset: str) -> Message:
-    """The message that these bytes of a character set are; "" where the set is not known, and latin-1 finds what it can.
+    """The message that these bytes of a character set are; "" where the set is not known, and UTF-8 or latin-1 finds what it can.
 
     A message in BIG-5, GB 18030, Shift JIS or with shifts of ISO 2022 is in UTF-8 from here on (docs/charsets.md).
     Raises Unreadable as `Message.parse` does, and where the bytes are no text of the set.
     """
-    if charset == "utf-8" or not charset or splittable(charset):
-        return Message.parse(body, charset or "latin-1")
+    if not charset:
+        return Message.parse(body, "utf-8" if decodable(body, "utf-8") else "latin-1")
+    if charset == "utf-8" or splittable(charset):
+        return Message.parse(body, charset)
     try:
         return Message.parse(opened(body, charset), "utf-8")
     except UnicodeDecodeError:

@@ -2,15 +2,17 @@
 
 import hashlib
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, or_, select
 
+from engine.channel.operator_acts import LISTENER, released_identity
 from engine.channel.ports import Appended, Entry, Kind, Received
 from engine.errors import StoreRefused
 from engine.store.bodies import Packer
 from engine.store.dedupe import Dedupe, hash_of
-from engine.store.rules import DUPLICATE_KNOWN
+from engine.store.rules import DUPLICATE_KNOWN, answers_for, first_accepted, may_be_released
 from engine.store.sql import ZERO, Inserts, Lookups, Row, driver, fetch, limited, text_of
 from engine.store.tables import entries
 from engine.store.words import WordReader, WordWriter
@@ -23,14 +25,16 @@ _INSERT = Inserts(entries, _COLUMNS)
 _READ = tuple(entries.c[name] for name in _COLUMNS if name != "h")
 _LAST = text_of(select(func.coalesce(func.max(entries.c.position), ZERO)))
 _ORIGINALS = Lookups(
-    lambda values: select(entries.c.position, entries.c.sha256, entries.c.received, entries.c.answer).where(
-        entries.c.position.in_(values)
-    ),
+    lambda values: select(
+        entries.c.position, entries.c.sha256, entries.c.received, entries.c.answer, entries.c.kind
+    ).where(entries.c.position.in_(values)),
     attached=False,
 )
 _SCANNED = 4_096  # positions looked through by one statement of `find`
 
-Earlier = tuple[int, bytes, int, str]  # position, sha256, received, answer
+_KIND = itemgetter(4)
+
+Earlier = tuple[int, bytes, int, str, int]  # position, sha256, received, answer, kind
 
 
 class LogWriterSql:
@@ -64,18 +68,29 @@ class LogWriterSql:
         for received, h in zip(batch, hashes, strict=True):
             prepared = received.prepared
             digest = hashlib.sha256(received.body).digest() if prepared is None else prepared.sha256
-            earlier = [] if h is None else self._known(same, h, received)
-            found = next((e for e in earlier if e[1] == digest), None)
-            if found is not None:
+            earlier = [] if h is None else self._known(same.get(h, ()), received)
+            found = first_accepted([e for e in earlier if e[1] == digest], _KIND) if earlier else None
+            if found is not None and answers_for(found[4], received):
                 appended.append(Appended(found[0], duplicate=True, answer=found[3]))
                 continue
+            if may_be_released(received, refused=found is not None):
+                release = self._release(received, digest)
+                if release:
+                    appended.append(Appended(release, duplicate=True, answer=received.answer))
+                    continue
             self._last += 1
             rows.append(self._row(received, h, digest))
             if h is not None:
-                same.setdefault(h, []).append((self._last, digest, received.received, received.answer))
+                kept = (self._last, digest, received.received, received.answer, int(received.kind))
+                same.setdefault(h, []).append(kept)
                 self.dedupe.add(h, self._last)
             appended.append(
-                Appended(self._last, duplicate=False, answer=received.answer, control_id_reused=bool(earlier))
+                Appended(
+                    self._last,
+                    duplicate=False,
+                    answer=received.answer,
+                    control_id_reused=bool(earlier) and found is None,
+                )
             )
         _INSERT.run(self._connection, rows)
         return appended
@@ -105,13 +120,19 @@ class LogWriterSql:
         originals = {row[0]: row for row in _ORIGINALS.rows(self._connection, positions)}
         word = self._reader.word
         return {
-            h: [(p, originals[p][1], originals[p][2], word(originals[p][3])) for p in places if p in originals]
+            h: [(*originals[p][:3], word(originals[p][3]), originals[p][4]) for p in places if p in originals]
             for h, places in found.items()
         }
 
-    def _known(self, same: dict[int, list[Earlier]], h: int, received: Received) -> list[Earlier]:
+    def _known(self, same: Sequence[Earlier], received: Received) -> list[Earlier]:
         oldest = received.received - DUPLICATE_KNOWN
-        return [earlier for earlier in same.get(h, ()) if earlier[2] > oldest]
+        return [earlier for earlier in same if earlier[2] > oldest]
+
+    def _release(self, received: Received, digest: bytes) -> int:
+        """Where a person let these bytes through; 0 where nobody did."""
+        h = hash_of(LISTENER, released_identity(received.listener, digest))
+        known = self._known(self._earlier([h]).get(h, ()), received)
+        return next((place for place, _, _, _, kind in known if kind == Kind.OPERATOR), 0)
 
 
 class LogReaderSql:

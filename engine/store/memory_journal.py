@@ -3,7 +3,9 @@
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 
+from engine.channel.operator_acts import LISTENER, released_identity
 from engine.channel.ports import (
     Appended,
     Attempt,
@@ -16,7 +18,7 @@ from engine.channel.ports import (
     Skip,
 )
 from engine.errors import ConfigError, StoreRefused
-from engine.store.rules import DUPLICATE_KNOWN, refuse_unstorable
+from engine.store.rules import DUPLICATE_KNOWN, answers_for, first_accepted, may_be_released, refuse_unstorable
 
 
 class MemoryJournal:
@@ -61,10 +63,14 @@ class MemoryJournal:
         if not 0 <= received.partition < self.partitions:
             raise StoreRefused(f"partition {received.partition} of a journal that has {self.partitions}")
         digest = hashlib.sha256(received.body).digest()
-        earlier = self._known(received) if received.identity else []
-        for entry in earlier:
-            if entry.sha256 == digest:
-                return Appended(entry.position, duplicate=True, answer=entry.answer)
+        earlier = self._known(received.listener, received.identity, received.received) if received.identity else []
+        same = first_accepted([entry for entry in earlier if entry.sha256 == digest], attrgetter("kind"))
+        if same is not None and answers_for(same.kind, received):
+            return Appended(same.position, duplicate=True, answer=same.answer)
+        if may_be_released(received, refused=same is not None):
+            release = self._known(LISTENER, released_identity(received.listener, digest), received.received)
+            if release:
+                return Appended(release[0].position, duplicate=True, answer=received.answer)
         position = len(self._entries) + 1
         if received.identity:
             identity = received.listener, received.identity
@@ -86,12 +92,12 @@ class MemoryJournal:
                 digest,
             )
         )
-        return Appended(position, duplicate=False, answer=r.answer, control_id_reused=bool(earlier))
+        return Appended(position, duplicate=False, answer=r.answer, control_id_reused=bool(earlier) and same is None)
 
-    def _known(self, received: Received) -> list[Entry]:
+    def _known(self, listener: str, identity: bytes, now: int) -> list[Entry]:
         """Earlier entries of the same sender and control id, as far back as a resend is recognised."""
-        oldest = received.received - DUPLICATE_KNOWN
-        positions = self._same.get((received.listener, received.identity), ())
+        oldest = now - DUPLICATE_KNOWN
+        positions = self._same.get((listener, identity), ())
         return [e for e in (self._entries[position - 1] for position in positions) if e.received > oldest]
 
     def read(self, partition: int, after: int, limit: int, max_bytes: int) -> list[Entry]:

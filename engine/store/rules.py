@@ -1,15 +1,36 @@
 """What both forms of storage agree on: how long a duplicate is known, what can be stored, how search keys are numbered."""
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, TypeVar
 
+from engine.channel.ports import Kind, Received
 from engine.errors import StoreRefused
 
 DUPLICATE_KNOWN: Final = 7 * 86_400_000_000  # microseconds for which a resend is recognised (D16)
 
 SEARCH_KINDS: Final = {"patient": 1, "control_id": 2, "accession": 3, "placer": 4, "filler": 5, "visit": 6, "sent": 7}
 
+T = TypeVar("T")
 _LARGEST = 2**63
+_BATCH = "batch"  # flag of a message that came with others in one frame
+
+
+def answers_for(kind: int, received: Received) -> bool:
+    """Whether an earlier entry of this kind with the same bytes makes this one a duplicate.
+
+    One that was refused does not, where what comes now is accepted: nothing was done with it (ADR 12).
+    """
+    return kind != Kind.QUARANTINED or received.kind is not Kind.MESSAGE
+
+
+def first_accepted(same: Sequence[T], kind: Callable[[T], int]) -> T | None:
+    """Of earlier entries with the same bytes, oldest first, the one that counts: the first that was not refused."""
+    return next((one for one in same if kind(one) != Kind.QUARANTINED), same[0] if same else None)
+
+
+def may_be_released(received: Received, *, refused: bool) -> bool:
+    """Whether a person may have let these bytes through: they were refused before, alone or as part of a batch."""
+    return received.kind is Kind.MESSAGE and (refused or received.flags.startswith(_BATCH))
 
 
 def refuse_unstorable(rows: Iterable[Iterable[object]]) -> None:

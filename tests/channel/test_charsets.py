@@ -313,3 +313,21 @@ def test_a_set_with_shifts_for_all_messages_takes_those_without_one(override: st
     one = entry(raw, RULES._replace(override=override))
     assert (one.answer, one.charset) == ("AA", charset)
     assert message_of(one.body, one.charset).get("PID-5") == name
+
+
+def test_a_control_id_has_199_characters_in_any_set():
+    """Counted as a person counts; the answer repeats all of them, and cuts what was refused."""
+    for count, code in ((199, "AA"), (200, "AR")):
+        raw = f"MSH|^~\\&|A|B|C|D|20260819||ADT^A01|{'張' * count}|P|2.5||||||GB 18030-2000\r".encode("gb18030")
+        judged = judge(FrameEvent(Framed.FRAME, raw), ListenerRules("a"), "p", NOW)
+        assert judged.received[0].answer[:2] == code
+        assert f"MSA|{code}|{'張' * 199}".encode("gb18030") in judged.reply
+
+
+def test_bytes_of_a_field_are_counted_as_they_came():
+    """3 MiB of GB 18030 are 4.5 MiB of UTF-8, and no more than 4 MiB; more than that is refused."""
+    for size, code in ((3 * 2**20, "AA"), (5 * 2**20, "AR")):
+        head = b"MSH|^~\\&|A|B|C|D|20260819||ADT^A01|C1|P|2.5||||||GB 18030-2000\rOBX|1|TX|N||"
+        raw = head + "張".encode("gb18030") * (size // 2) + b"\r"
+        judged = judge(FrameEvent(Framed.FRAME, raw), ListenerRules("a"), "p", NOW)
+        assert judged.received[0].answer[:2] == code

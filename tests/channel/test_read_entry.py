@@ -35,3 +35,40 @@ def test_of_a_long_quarantined_entry_the_beginning_is_read(end):
 def test_a_first_line_that_is_too_long_is_cut():
     found = read_entry(Nobody(), quarantined(HEAD % (b"|" + b"x" * 100_000, b"\r")))
     assert found.control_id == b"C1"
+
+
+def test_a_refused_batch_is_found_by_itself_and_by_each_of_its_messages():
+    """Control ids and patients of those that can be read; where none can, the batch's own id."""
+    members = (
+        (HEAD % (b"\r", b"\r")).replace(b"C1", b"M1") + b"MSH|^~\r" + (HEAD % (b"\r", b"\r")).replace(b"100345", b"77")
+    )
+    found = read_entry(
+        Nobody(), quarantined(b"BHS|^~\\&|A|||||||||B11\r".replace(b"||B11", b"|B11") + members + b"BTS|9\r")
+    )
+    assert found.control_id == b"B11"
+    assert {(key.kind, key.value) for key in found.keys} == {
+        *(("control_id", one) for one in ("B11", "M1", "C1")),
+        *(("patient", one) for one in ("100345", "77")),
+    }
+
+
+def test_a_refused_batch_without_a_readable_message_is_found_by_its_id():
+    found = read_entry(Nobody(), quarantined(b"BHS|^~\\&|A||||||||B11\rMSH|^~\r"))
+    assert [(key.kind, key.value) for key in found.keys] == [("control_id", "B11")]
+
+
+def test_a_header_that_cannot_be_split_is_found_by_what_it_was_answered_by():
+    """MSH-2 is of no use and MSH-10 is plain; where MSH-10 is not, nothing."""
+    found = read_entry(Nobody(), quarantined(b"MSH|^~&&|A|B|||20260819||ORU^R01|QD1|P|2.5\r"))
+    assert (found.control_id, [key.value for key in found.keys]) == (b"QD1", ["QD1"])
+    found = read_entry(Nobody(), quarantined(b"MSH|^~&&|A|B|||20260819||ORU^R01|Q~D1|P|2.5\r"))
+    assert (found.control_id, found.keys) == (b"", ())
+    assert read_entry(Nobody(), quarantined(b"nothing")).keys == ()
+
+
+def test_a_refused_message_is_found_by_the_letters_it_was_sent_with():
+    """Without a set that is known it is read as UTF-8 where it is that, else as bytes."""
+    body = HEAD % (b"\r", b"\r")
+    for control_id, value in (("Ж1".encode(), "Ж1"), ("é1".encode("latin-1"), "é1")):
+        found = read_entry(Nobody(), quarantined(body.replace(b"C1", control_id)))
+        assert value in {key.value for key in found.keys}

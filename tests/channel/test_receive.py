@@ -270,12 +270,26 @@ def test_a_resend_is_answered_as_the_first_time_and_adds_nothing(raw):
 
 
 def test_a_duplicate_gets_the_first_answer_even_when_the_rules_changed():
-    """The message was refused when it came; now that it would pass, the resend is told what it was told."""
+    """The message was accepted when it came; now that it would be refused, the resend is told what it was told."""
+    journal = MemoryJournal()
+    keep(journal, judged(msh(f11="T"), RULES._replace(processing_ids=frozenset({b"T"}))))
+    (again,) = keep(journal, judged(msh(f11="T")))
+    assert (read_ack(unframed(again.reply)).code, again.entry, again.duplicate) == ("AA", 1, True)
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_what_was_refused_is_taken_once_the_rules_allow_it(batch):
+    """Alone or in a batch: an answer that says AA without an entry would lose it (ADR 12)."""
     journal = MemoryJournal()
     keep(journal, judged(msh(f11="T")))
-    (again,) = keep(journal, judged(msh(f11="T"), RULES._replace(processing_ids=frozenset({b"T"}))))
-    ack = read_ack(unframed(again.reply))
-    assert (ack.code, ack.error_code, ack.control_id) == ("AR", "202", "C1")
+    mended = RULES._replace(processing_ids=frozenset({b"T"}))
+    resent = b"BHS|^~\\&|A|B|||||||B1\r" + msh(f11="T") + msh(f11="T", f10="C2") + b"BTS|2\r" if batch else msh(f11="T")
+    (taken,) = keep(journal, judged(resent, mended))
+    assert (read_ack(unframed(taken.reply)).code, taken.entry, taken.duplicate) == ("AA", 2, False)
+    assert [entry.kind for entry in journal.read(0, 0, 9, 9999)] == [Kind.QUARANTINED, *[Kind.MESSAGE] * (1 + batch)]
+    (again,) = keep(journal, judged(resent, mended))
+    assert again.duplicate
+    assert len(journal.read(0, 0, 9, 9999)) == 2 + batch
 
 
 def test_the_same_control_id_with_another_body_is_new():

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine.channel.operator_acts import LISTENER, released_identity
 from engine.channel.ports import Kind
 from engine.errors import StoreRefused
 
@@ -107,6 +108,44 @@ def test_a_control_id_with_another_body_is_a_new_entry(journals, received):
         (2, True, "AA", False),
         (1, True, "AA", False),
     ]
+
+
+def test_what_was_refused_is_new_where_it_is_accepted_now(journals, received):
+    """Nothing was done with it: an answer AA for the first one's sake would lose it. Refused again, it is the first one."""
+    refused = received(1, kind=Kind.QUARANTINED, answer="AR|202|MSH^1^11")
+    again = refused._replace(received=refused.received + 1)
+    accepted = received(1)._replace(received=refused.received + 2, body=refused.body)
+    appended = journals.append(refused, again)
+    assert [(a.position, a.duplicate, a.answer) for a in appended] == [
+        (1, False, "AR|202|MSH^1^11"),
+        (1, True, "AR|202|MSH^1^11"),
+    ]
+    (new,) = journals.append(accepted)
+    assert (new.position, new.duplicate, new.answer, new.control_id_reused) == (2, False, "AA", False)
+    (same,) = journals.append(accepted)
+    assert (same.duplicate, same.answer) == (True, "AA")
+    (later,) = journals.append(again)
+    assert (later.position, later.duplicate, later.answer) == (2, True, "AA")
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_what_a_person_let_through_is_not_new(journals, received, batch):
+    """Alone or as a member of a batch that was refused: it has been processed, and its resend is a duplicate."""
+    message = received(1, flags="batch" if batch else "")
+    other = received(2, flags=message.flags)
+    refused = received(3, kind=Kind.QUARANTINED, answer="AE|100|") if batch else message._replace(kind=Kind.QUARANTINED)
+    digest = hashlib.sha256(message.body).digest()
+    identity = released_identity(message.listener, digest)
+    act = received(4, listener=LISTENER, kind=Kind.OPERATOR, answer="", identity=identity)
+    journals.append(refused)
+    journals.append(act)
+    (first, second) = journals.append(message, other)
+    assert (first.position, first.duplicate, first.answer) == (2, True, "AA")
+    assert not second.duplicate
+    (elsewhere,) = journals.append(message._replace(listener="elsewhere"))
+    assert not elsewhere.duplicate
+    later = message._replace(received=act.received + 7 * DAY)
+    assert not journals.append(later)[0].duplicate
 
 
 def test_other_listeners_and_messages_without_identity_are_no_duplicates(journals, received):
