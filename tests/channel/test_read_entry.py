@@ -6,6 +6,7 @@ import pytest
 
 from engine.channel.ports import Entry, Kind
 from engine.channel.read_entry import read_entry
+from engine.channel.refused import read_refused
 
 HEAD = b"MSH|^~\\&|A|B|||20260819||ORU^R01|C1|P|2.5%bPID|1||100345^^^HOSP^MR%b"
 
@@ -72,3 +73,7 @@ def test_a_refused_message_is_found_by_the_letters_it_was_sent_with():
     for control_id, value in (("Ж1".encode(), "Ж1"), ("é1".encode("latin-1"), "é1")):
         found = read_entry(Nobody(), quarantined(body.replace(b"C1", control_id)))
         assert value in {key.value for key in found.keys}
+
+
+def test_what_was_read_shows_no_content():
+    assert repr(read_refused(HEAD % (b"\r", b"\r"), "")) == "<Refused, 1 messages>"

@@ -1,11 +1,12 @@
 """Letting quarantined entries through: what is refused in words, and what the worker makes of a release."""
 
+import hashlib
 import json
 
 import pytest
 
 from engine.channel.limits import Limits
-from engine.channel.operator_acts import Release, dismiss_body, read, release_body
+from engine.channel.operator_acts import Release, dismiss_body, identity_of, read, release_body, released_identity
 from engine.channel.outcome import Status
 from engine.channel.ports import CATCHING_UP, Commit, Entry, Kind
 from engine.channel.process import catch_up
@@ -250,3 +251,15 @@ def test_a_channel_that_catches_up_runs_over_releases_once() -> None:
     assert [(one.row.entry, one.row.status) for one in done.done] == [(2, Status.TRANSFORMED)]
     assert bench.store.counts()["outbox"] == 1
     assert len(bench.store.notes([1])) == 1
+
+
+def test_a_release_is_known_by_what_it_lets_through():
+    """The same bytes of the same listener, whoever released them; other acts have no identity of their own."""
+    (act,) = releases(kept(PLAIN), "8859/1", "anna")
+    (again,) = releases(kept(PLAIN), "8859/1", "ben")
+    assert identity_of(act) == identity_of(again) == released_identity("ris", hashlib.sha256(PLAIN).digest())
+    assert identity_of(act) != released_identity("lab", hashlib.sha256(PLAIN).digest())
+    for other in (dismissal(kept(PLAIN), "why", "anna"), b"", b"[]", b"\xff", b'{"act": "release"}'):
+        assert identity_of(other) == b""
+    damaged = json.dumps({"act": "release", "listener": "ris", "body": "%"}).encode()
+    assert identity_of(damaged) == b""

@@ -71,8 +71,13 @@ def test_a_release_survives_a_kill_and_a_batch_is_released_whole(tmp_path: Path)
         wait_for(lambda: {b"ACC1" in one for one in sink.received} == {True, False}, "both orders arrive")
         engine.wait_processed(3)
         assert backstory(engine, "messages", "release", "1")[1].count("was released before") == 2
+        assert b"MSA|AE|B1" in engine.send("ris", batch)
+        assert b"MSA|AA|B1" in engine.send("ris", batch.replace(b"BTS|3", b"BTS|2"))  # mended by its sender: known
+        for words in (("--control-id", "B1"), ("--control-id", "SYN0106"), ("--patient", "12345")):
+            assert "QUARANTINED AE 100, released" in backstory(engine, "messages", *words)[1]
         with engine.journal() as journal:
             assert journal.tails()[0] == 3
+        assert len(sink.received) == 2
 
 
 def test_what_cannot_be_released_is_said_and_dismissed(tmp_path: Path) -> None:
