@@ -112,6 +112,11 @@ class Decision(IntEnum):
     PARKED = 4  # set aside with its patient's key; decided for the lane, not for the message
     RETRY = 5  # not decided: the lane waits
 
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more becomes of the message."""
+        return self not in {Decision.PARKED, Decision.RETRY}
+
 
 class Attempt(NamedTuple):
     """One delivery attempt and its result, the row of the attempt table."""
@@ -144,6 +149,14 @@ class Parked(NamedTuple):
 
 class Skip(NamedTuple):
     """A row that a person skipped before its lane came to it."""
+
+    destination: str
+    lane: int
+    seq: int
+
+
+class Approval(NamedTuple):
+    """A row that must be looked at before it leaves (`hold`), and that a person let go."""
 
     destination: str
     lane: int

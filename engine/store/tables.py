@@ -119,6 +119,9 @@ parked = _table(
 # rows that a person skipped before their lane came to them
 skips = _table(journal, "skips", _key("lane", BIG), _key("seq", BIG))
 
+# rows that must be looked at before they leave, and that a person let go
+approvals = _table(journal, "approvals", _key("lane", BIG), _key("seq", BIG))
+
 # --- store.db
 
 store_words = _words(store)

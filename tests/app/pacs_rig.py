@@ -140,7 +140,10 @@ class Rig:
         self.reader = OutboxReader(
             self.path / "store.db", lambda _path: self.store, self.delivering, self.events.append, lambda: None
         )
-        self.delivering.open(Opened(self.journal.lanes(), self.journal.parked(), self.journal.skips()), self.reader)
+        self.delivering.open(
+            Opened(self.journal.lanes(), self.journal.parked(), self.journal.skips(), self.journal.approvals()),
+            self.reader,
+        )
         self.reader._done = {lane[:2]: lane.done for lane in self.journal.lanes()}
         for runner in self.delivering.runners.values():
             self.reader._new.put(runner)

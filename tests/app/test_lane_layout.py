@@ -117,6 +117,25 @@ def test_a_worker_with_a_newer_configuration_is_served(rig):
     assert rig.pacs.ids == ["B1", "B2"]
 
 
+def test_order_is_by_entry_and_not_by_the_clock(rig):
+    """The clock was set back between two parked messages of one patient in two lanes: the earlier entry goes first."""
+    lay(rig, 4)
+    rig.crash()
+    rig.pacs.answer = lambda line, name: line.answer(ack(name, "AE"))
+    rig.queue(KEY, lane=3)
+    rig.pump()
+    lay(rig, 1)
+    rig.crash()
+    later = rig.store._outbox["pacs", 3][1]
+    rig.store._outbox["pacs", 3][1] = later._replace(created=later.created + 3_600_000_000)
+    rig.queue(KEY, lane=0)
+    rig.pump()
+    rig.pacs.answer = lambda line, name: line.answer(ack(name))
+    rig.ask("release", parked=True)
+    rig.pump()
+    assert rig.pacs.ids == ["B1", "B1", "B2"]
+
+
 def test_stat_orders_do_not_wait_behind_routine(rig):
     """Another connection: routine retries, STAT is through."""
     lay(rig, 1, stat=True)

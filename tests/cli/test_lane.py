@@ -111,6 +111,24 @@ def test_parked_rows_are_listed_by_patient(opened, another_order, backstory):
     assert places_of(opened, "pacs", first.entry) == [(0, 2)]
 
 
+def test_what_must_be_looked_at_says_so(opened, another_order, backstory):
+    """Behind a parked one or the first: with the reason, until a person lets it go."""
+    for accession in ("ACC2", "ACC3"):
+        another_order(accession)
+    reason = "character set 8859/1 cannot carry a character of PID-5"
+    for seq in (2, 3):
+        row = opened.store._outbox["pacs", 0][seq]
+        opened.store._outbox["pacs", 0][seq] = row._replace(hold=reason)
+    park(opened, 2, 3, done=3, answer=reason)
+    first, second = parked_rows(opened, "pacs")
+    assert (first.why, second.why) == (reason, f"behind entry {first.entry}; {reason}")
+    assert f"pacs PARKED (a person must look first: {reason})" in backstory("messages", "--status", "PARKED")[1]
+    with opened.journal.transaction() as tx:
+        tx.wire.approve("pacs", 0, 3)
+    words = json.loads(backstory("lane", "parked", "--json")[1])
+    assert [(row["hold"], row["why"]) for row in words] == [(reason, reason), ("", f"behind entry {first.entry}")]
+
+
 def test_what_a_delivery_waits_for(opened, another_order):
     """Its place, and whether the lane is held, fenced or open."""
     for accession in ("ACC2", "ACC3"):
