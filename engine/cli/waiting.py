@@ -78,6 +78,8 @@ def lane_rows(readers: Readers) -> list[LaneRow]:
         lane = known.get(place) or Lane(*place)
         waiting = max(tails.get(place, 0) - lane.done, 0) - skips[place]
         behind = _behind(lane, known, laid.get(lane.destination)) if waiting else ""
+        if waiting and not behind and (head := readers.store.outbox(*place, lane.done, 1)):
+            behind = _behind_order(head[0], known)
         rows.append(LaneRow(lane, waiting, parked[place], behind))
     return rows
 
@@ -94,6 +96,16 @@ def _behind(lane: Lane, known: dict[tuple[str, int], Lane], layout: Layout | Non
         return ""
     others = ", ".join(f"{lane.destination}/{number}" for number, tail in sorted(fence.items()) if done(number) < tail)
     return f"waits for {others}: queued before the number of lanes was changed"
+
+
+def _behind_order(head: Queued, known: dict[tuple[str, int], Lane]) -> str:
+    """The lanes that hold earlier messages of the orders that the head of a lane is about."""
+    waits = [
+        f"{head.destination}/{number}"
+        for number, seq in head.behind
+        if known.get((head.destination, number), Lane(head.destination, number)).done < seq
+    ]
+    return f"waits for {', '.join(waits)}: earlier messages of the same order" if waits else ""
 
 
 def parked_rows(readers: Readers, destination: str = "") -> list[ParkedRow]:

@@ -12,7 +12,7 @@ from engine.store.words import WordReader, WordWriter
 
 _COLUMNS = (
     *("place", "entry", "channel", "run", "supersedes", "configuration", "created", "encoding"),
-    *("key", "control_id", "order_number", "body", "hold"),
+    *("key", "control_id", "order_number", "body", "hold", "behind"),
 )
 _READ = tuple(outbox.c[name] for name in _COLUMNS)
 _INSERT = Inserts(outbox, _COLUMNS)
@@ -58,6 +58,7 @@ class OutboxWriter:
                         word(o.configuration),
                     ),
                     *(o.created, encoding, o.key, o.control_id, o.order, body, o.hold),
+                    " ".join(f"{n}:{tails[o.destination, n][1]}" for n in o.behind if (o.destination, n) in tails),
                 )
             )
         used = {(o.destination, o.lane) for o in outgoing}
@@ -139,9 +140,22 @@ class OutboxReader:
         return self._numbers.get(place)
 
     def _queued(self, row: Row) -> Queued:
-        place, entry, channel, run, supersedes, configuration, created, encoding, key, control_id, order, body, hold = (
-            row
-        )
+        (
+            place,
+            entry,
+            channel,
+            run,
+            supersedes,
+            configuration,
+            created,
+            encoding,
+            key,
+            control_id,
+            order,
+            body,
+            hold,
+            behind,
+        ) = row
         if place >> SEQ_BITS not in self._places:
             self.outbox_tails()
         destination, lane = self._places[place >> SEQ_BITS]
@@ -165,4 +179,10 @@ class OutboxReader:
                 created,
             ),
             hold,
+            _places(behind) if behind else (),
         )
+
+
+def _places(text: str) -> tuple[tuple[int, int], ...]:
+    places = (place.split(":") for place in text.split(" "))
+    return tuple((int(lane), int(seq)) for lane, seq in places)

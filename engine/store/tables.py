@@ -201,6 +201,7 @@ outbox = _table(
     *_columns(Text, "key", "control_id", "order_number"),
     *_columns(LargeBinary, "body"),
     Column("hold", Text, nullable=False, server_default=text("''")),
+    Column("behind", Text, nullable=False, server_default=text("''")),  # "1000:5 3:17": lanes and their tails then
     rowid=True,
 )
 Index("outbox_entry", outbox.c.entry)

@@ -160,7 +160,7 @@ class Rig:
     def wall(self):
         return NOW + int(self.reactor.seconds() * 1_000_000)
 
-    def queue(self, *keys, lane=0, hold=""):
+    def queue(self, *keys, lane=0, hold="", behind=()):
         """Queue messages B1, B2 ... of these patients."""
         rows = []
         for key in keys:
@@ -168,7 +168,9 @@ class Rig:
             name = f"B{self.count}"
             body = f"MSH|^~\\&|RIS||PACS||2026||ORM^O01|{name}|P|2.5\r".encode()
             rows.append(
-                Outgoing("pacs", lane, key, body, name, self.count, "orders", 1, "", 0, "", NOW + self.count, hold)
+                Outgoing(
+                    "pacs", lane, key, body, name, self.count, "orders", 1, "", 0, "", NOW + self.count, hold, behind
+                )
             )
         self.store.commit(Commit(cursors=(), outgoing=rows))
 

@@ -306,7 +306,7 @@ def test_a_command_that_can_never_be_stored_is_told_and_others_go_on(journal, ou
             thread.put(item)
         if not owed:
             thread.start()
-        events = dict((name, more) for name, *more in (outside.next(), outside.next()))
+        events = {name: more for name, *more in (outside.next(), outside.next())}
         assert set(events) == {"settled", "unsettled"}
         refused, error = events["unsettled"]
         refused(error)

@@ -146,6 +146,21 @@ def test_what_a_delivery_waits_for(opened, another_order):
     assert Waits(opened).told(row, "PARKED") == ""
 
 
+def test_a_message_that_waits_for_another_lane_says_so(opened, another_order):
+    """It is about orders in two lanes; the other one is not beyond its order yet."""
+    another_order("ACC2")
+    queued = opened.store._outbox["pacs", 0]
+    row = queued[2] = queued[2]._replace(behind=((1000, 2), (3, 1)))
+    with opened.journal.transaction() as tx:
+        tx.wire.set_lane(Lane("pacs", 3, done=1))
+        tx.wire.set_lane(Lane("pacs", 1000, done=1))
+    reason = "next in its lane, which waits for pacs/1000: earlier messages of the same order"
+    assert Waits(opened).told(row, "QUEUED") == reason
+    with opened.journal.transaction() as tx:
+        tx.wire.set_lane(Lane("pacs", 1000, done=2))
+    assert Waits(opened).told(row, "QUEUED") == "next in its lane"
+
+
 @pytest.mark.parametrize(
     ("words", "asked", "answer"),
     [
