@@ -202,7 +202,9 @@ class LaneCommands:
             for group in groups:
                 parking.refused(group)
 
-        self._submit(asked, [(runner, decided)], [told], undo, patients=len(groups), rows=rows)
+        self._submit(
+            asked, [(runner, decided)], [told], undo, patients=max(len(groups), 1), rows=max(rows, len(approve))
+        )
 
     def _groups(self, asked: _Asked) -> list[Group]:
         """The parked groups that the command names; raises Rejected where one of them is not parked."""

@@ -1,6 +1,6 @@
 """The outbox of store.db: rows of a lane side by side, numbered without gaps in the commit that makes them (D7)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, delete, select
 
@@ -58,7 +58,7 @@ class OutboxWriter:
                         word(o.configuration),
                     ),
                     *(o.created, encoding, o.key, o.control_id, o.order, body, o.hold),
-                    " ".join(f"{n}:{tails[o.destination, n][1]}" for n in o.behind if (o.destination, n) in tails),
+                    _behind(o, tails) if o.behind else "",
                 )
             )
         used = {(o.destination, o.lane) for o in outgoing}
@@ -181,6 +181,12 @@ class OutboxReader:
             hold,
             _places(behind) if behind else (),
         )
+
+
+def _behind(outgoing: Outgoing, tails: Mapping[tuple[str, int], Sequence[int]]) -> str:
+    """Where the other lanes end now; tails are (id, tail)."""
+    ends = ((lane, tails.get((outgoing.destination, lane), (0, 0))[1]) for lane in outgoing.behind)
+    return " ".join(f"{lane}:{tail}" for lane, tail in ends if tail)
 
 
 def _places(text: str) -> tuple[tuple[int, int], ...]:

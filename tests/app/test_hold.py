@@ -126,7 +126,7 @@ def test_it_is_let_go_while_its_patient_is_under_release(rig):
     rig.pacs.answer = lambda _line, _name: None
     rig.ask("release", keys=[A])
     rig.pump()
-    assert rig.ask("release", rows=[[0, 2]])["rows"] == 0
+    assert rig.ask("release", rows=[[0, 2]])["rows"] == 1
     with pytest.raises(Rejected, match="nothing is parked that was not released already"):
         rig.ask("release", rows=[[0, 2]])
     refuse(rig)
