@@ -85,8 +85,8 @@ class LaneRunner:
         self.go()
 
     def offer(self, rows: Sequence[Queued]) -> None:
-        """Rows of the outbox in order, each of them once."""
-        self._rows.extend(rows)
+        """Rows of the outbox in order, each of them once; one may have been skipped before it was read."""
+        self._rows.extend(row for row in rows if row.seq > self.lane.done)
         self.go()
 
     def offer_aside(self, places: Sequence[Place], rows: Sequence[Queued]) -> None:

@@ -150,7 +150,7 @@ class Rig:
 
     def crash(self):
         """Kill the process and start it again: timers and connections of the old one are gone."""
-        for call in self.reactor.getDelayedCalls():
+        for call in list(self.reactor.getDelayedCalls()):
             call.cancel()
         self.crash_at = 0
         self.start()

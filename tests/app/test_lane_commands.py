@@ -38,6 +38,15 @@ def test_several_rows_of_a_lane_are_skipped_at_once(rig, rows):
     assert (rig.lane.done, rig.journal.skips()) == (4, [])
 
 
+def test_what_is_skipped_before_it_was_read_never_leaves(rig):
+    """The outbox's thread reads the head after its skip is on disk, because it was queued a moment ago or waited behind a fence."""
+    rig.pump()
+    rig.queue(A, B)
+    rig.ask("skip", rows=[[0, 1]], because="x")
+    rig.pump()
+    assert (rig.pacs.ids, rig.decisions(1), rig.lane.done) == (["B2"], ["SKIPPED"], 2)
+
+
 def test_a_held_head_and_what_is_behind_it_are_skipped_at_once(tmp_path):
     """The lane that was held for the first of them is open, and beyond both."""
     rig = Rig(tmp_path, on_reject="hold")
