@@ -44,7 +44,7 @@ class Delivering:
         self.reader: OutboxReader | None = None
         self.secure: Callable[[str, Any], Any] = _plain  # what puts TLS around a destination's connections
         self._ports = ports
-        self._opened = Opened([], [], [])
+        self._opened = Opened([], [], [], [])
         self._aging: Any = None
 
     def open(self, opened: Opened, reader: OutboxReader) -> None:
@@ -52,7 +52,10 @@ class Delivering:
         self._opened = opened
         self.reader = reader
         for name, plan in self.destinations.items():
-            self.parkings[name] = Parking([row for row in opened.parked if row.destination == name])
+            self.parkings[name] = Parking(
+                [row for row in opened.parked if row.destination == name],
+                [row for row in opened.approvals if row.destination == name],
+            )
             numbers = {*range(plan.lanes), *([STAT] if plan.stat_lane else []), *self.parkings[name].lanes}
             for number in sorted(numbers):
                 self._make(name, number)
@@ -116,22 +119,25 @@ class Delivering:
             self._submit, self._wake, self._ports.wall, self._ports.reactor, self._ports.emit, self._fetch_aside
         )
         skips = [skip.seq for skip in self._opened.skips if skip[:2] == (name, number)]
-        runner = LaneRunner(self._lane(name, number), self.parkings[name], plan.on_reject, ports, skips)
+        lane, is_new = self._lane(name, number)
+        runner = LaneRunner(lane, self.parkings[name], plan.on_reject, ports, skips)
+        if is_new and lane.state is LaneState.STOPPED:
+            runner.submit(Decided((), lane))  # a row, so that it is seen, and stays so when others are released
         self.runners[name, number] = runner
         secure = self.secure(name, self._ports.reactor)
         runner.attach(MllpSender(plan.target, runner.result, self._ports.reactor, secure))
         return runner
 
-    def _lane(self, name: str, number: int) -> Lane:
-        """The lane's row; a new lane of a destination that a person has stopped whole is stopped as well."""
+    def _lane(self, name: str, number: int) -> tuple[Lane, bool]:
+        """The lane's row, and whether it is a new one; of a destination that a person has stopped whole it is stopped."""
         known = {lane.lane: lane for lane in self._opened.lanes if lane.destination == name}
         known |= {runner.lane.lane: runner.newest for runner in self.lanes_of(name)}
         if number in known:
-            return known[number]
+            return known[number], False
         if known and all(lane.state is LaneState.STOPPED for lane in known.values()):
             stopped = min(known.values())
-            return Lane(name, number, state=stopped.state, reason=stopped.reason, since=stopped.since)
-        return Lane(name, number)
+            return Lane(name, number, state=stopped.state, reason=stopped.reason, since=stopped.since), True
+        return Lane(name, number), True
 
     def _submit(self, runner: LaneRunner, decided: Decided) -> None:
         self._ports.put(Settle(runner, decided))

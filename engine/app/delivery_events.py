@@ -30,6 +30,18 @@ class DeliveryReleased(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryHeld(Event):
+    """A released message must be looked at before it leaves: it and those behind it stay parked."""
+
+    destination: str
+    lane: int
+    seq: int
+    entry: int
+    why: str
+    level: ClassVar[Level] = Level.ERROR
+
+
+@dataclass(frozen=True, slots=True)
 class DeliverySkipped(Event):
     """A person skipped a message: it does not leave. Why stands in the journal."""
 

@@ -175,6 +175,11 @@ class Exchange:
         """A commit was refused for now: AR 207, read nobody for a moment."""
         self._reactor.callFromThread(self._refuse, intakes, why)
 
+    def unsettled(self, refused: Callable[[Exception], None], error: Exception) -> None:
+        """A command's decision can never be written: who asked is told."""
+        self._emit(surprise(error))
+        self._reactor.callFromThread(refused, error)
+
     def unjudged(self, item: Unjudged, error: Exception) -> None:
         """A large frame could not be judged."""
         self._emit(surprise(error))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from engine.channel.deliver import Decided
-from engine.channel.ports import Appended, Lane, Parked, Received, Skip
+from engine.channel.ports import Appended, Approval, Lane, Parked, Received, Skip
 from engine.channel.receive import Answer, Judged
 from engine.errors import BackstoryError
 from engine.mllp.framing import FrameEvent
@@ -51,6 +51,7 @@ class Settle(NamedTuple):
 
     waiting: Waiting
     decided: Decided
+    refused: "Callable[[Exception], None] | None" = None  # of a command: told when it can never be written
 
 
 class Act(NamedTuple):
@@ -65,11 +66,12 @@ Item = Intake | Settle | Act
 
 
 class Opened(NamedTuple):
-    """What the journal says when it is opened: lanes as they were left, and what is set aside."""
+    """What the journal says when it is opened: lanes as they were left, what is set aside, skipped and let go."""
 
     lanes: list[Lane]
     parked: list[Parked]
     skips: list[Skip]
+    approvals: list[Approval]
 
 
 class Settled(NamedTuple):
@@ -89,6 +91,9 @@ class Outside(Protocol):
 
     def refused(self, intakes: Sequence[Intake], why: str) -> None:
         """A commit was refused for now: nothing of it is kept; lanes are tried again here."""
+
+    def unsettled(self, refused: Callable[[Exception], None], error: Exception) -> None:
+        """A command's decision can never be written: nothing of it is kept."""
 
     def unjudged(self, item: Unjudged, error: Exception) -> None:
         """Judging a large frame failed: it is not kept, and its sender must not be answered."""

@@ -55,7 +55,7 @@ class JournalThread:
     def _run(self) -> None:
         try:
             journal = self._opened()
-            self.opened.set_result(Opened(journal.lanes(), journal.parked(), journal.skips()))
+            self.opened.set_result(Opened(journal.lanes(), journal.parked(), journal.skips(), journal.approvals()))
         except Exception as error:  # noqa: BLE001 - process loop: whoever waits for the journal gets it
             self.opened.set_exception(error)
             return
@@ -112,16 +112,21 @@ class JournalThread:
 
     def _one_by_one(self, journal: Journal, batch: Sequence[Item], error: StoreRefused) -> None:
         """One row that can never be stored must not take the others with it (D6)."""
-        if len(batch) > 1:
-            for item in batch:
+        owed, self._owed = self._owed, []
+        items = [*owed, *batch]
+        if len(items) > 1:
+            for item in items:
                 self._commit(journal, [item])
             return
-        for item in batch:
+        for item in items:
             if isinstance(item, Act):
                 item.done.set_exception(error)
                 return
             if isinstance(item, Intake):
                 self._outside.refused([item], str(error))
+                return
+            if isinstance(item, Settle) and item.refused is not None:
+                self._outside.unsettled(item.refused, error)
                 return
         raise error  # a lane that cannot be written: going on would send its messages again and again
 

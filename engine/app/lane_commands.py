@@ -4,7 +4,7 @@ The control socket's thread reads what the files say; the reactor, which alone k
 writes the effect with the command's id in one transaction. Long because the acts share what they look at.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +17,7 @@ from engine.app.events import Event, LaneChanged
 from engine.app.journal_items import Settle
 from engine.app.lanes import LaneRunner
 from engine.app.parking import Group, Place, group_of
-from engine.channel.deliver import LET_GO, Decided, opened, passed, set_aside
+from engine.channel.deliver import Decided, opened, passed
 from engine.channel.ports import Attempt, Decision, Lane, LaneState, Queued
 from engine.errors import Rejected, Retryable
 from engine.hl7.printable import printable
@@ -45,6 +45,9 @@ class _Asked(NamedTuple):
     lane: int | None
     rows: Sequence[Queued]
     done: "Future[dict[str, Any]]"
+    failed: Mapping[
+        Place, str
+    ] = {}  # of rows to be skipped: what the destination answered last, where it will go again
 
     def __repr__(self) -> str:
         return f"_Asked({self.command!r}, {len(self.rows)} rows)"
@@ -83,7 +86,8 @@ class LaneCommands:
             if journal.command_done(command.id):
                 return {"again": True}
             rows = self._named_rows(destination, args, journal)
-        asked = _Asked(command, destination, lane, rows, Future())
+            failed = _refuse_decided(journal, rows) if args["act"] == "skip" else {}
+        asked = _Asked(command, destination, lane, rows, Future(), failed)
         self._ports.reactor.callFromThread(self._carry_out, asked)
         try:
             return asked.done.result(TIMEOUT)
@@ -111,8 +115,6 @@ class LaneCommands:
                 if not found:
                     raise Rejected(f"{destination}: lane {lane} has no message {seq}")
                 rows += found
-        if args.get("act") == "skip":
-            _refuse_decided(journal, rows)
         return rows
 
     # in the reactor
@@ -169,33 +171,40 @@ class LaneCommands:
             raise Rejected(f"{_where(asked)} is not held{_states(self._runners(asked))}{hint}")
         heads = {row.lane: row for row in asked.rows}
         events = [LaneChanged(x.destination, x.lane, "OPEN", f"by {_name(asked.command.who)}") for x in _lanes(runners)]
-        self._submit(asked, [(one, self._opened(one, heads.get(one.lane.lane))) for one in runners], events)
+        work = [(one, _opened(one.newest, heads.get(one.lane.lane))) for one in runners]
+        undo = self._approve(asked.destination, [place for _, decided in work for place in decided.approve])
+        self._submit(asked, work, events, undo)
 
-    def _opened(self, runner: LaneRunner, head: Queued | None) -> Decided:
-        """The lane goes on; a head that the lane was held for (`hold`) goes as a released row, whatever comes between."""
-        lane = runner.newest
-        if head is None or not head.hold or head.seq != lane.done + 1 or lane.reason != head.hold:
-            return Decided((), opened(lane))
-        attempt, after = set_aside(opened(lane), head, self._ports.wall(), LET_GO)
-        place = head.lane, head.seq
-        runner.parking.add(head.key, place)
-        runner.parking.release(group_of(head.key, place))
-        return Decided((attempt,), after, unpark_rows=(place,))
+    def _approve(self, destination: str, places: Sequence[Place]) -> Callable[[], None]:
+        """Rows that a person lets go although they say `hold`; returns what takes it back."""
+        approved = self._delivering.parkings[destination].approved
+        approved.update(places)
+        return lambda: approved.difference_update(places)
 
     def _release_parked(self, asked: _Asked) -> None:
         parking = self._delivering.parkings[asked.destination]
         groups = self._groups(asked)
-        if not groups:
+        held = [(row.lane, row.seq) for row in asked.rows if row.hold]
+        approve = tuple(place for place in held if place not in parking.approved)
+        if not groups and not approve:
             raise Rejected(f"{asked.destination}: nothing is parked that was not released already")
         rows = sum(map(parking.count, groups))
-        runner = self._delivering.runner_for((asked.destination, parking.release(groups[0])))
-        for group in groups[1:]:
-            self._delivering.runner_for((asked.destination, parking.release(group)))
+        runners = [self._delivering.runner_for((asked.destination, parking.release(group))) for group in groups]
+        runner = (runners or self._delivering.lanes_of(asked.destination))[0]
         keys = tuple(group for group in groups if isinstance(group, str))
         places = tuple(group for group in groups if not isinstance(group, str))
-        decided = Decided((), runner.newest, unpark=keys, unpark_rows=places)
+        decided = Decided((), runner.newest, unpark=keys, unpark_rows=places, approve=approve)
         told = DeliveryReleased(asked.destination, len(groups), rows, asked.command.who)
-        self._submit(asked, [(runner, decided)], [told], patients=len(groups), rows=rows)
+        disapprove = self._approve(asked.destination, approve)
+
+        def undo() -> None:
+            disapprove()
+            for group in groups:
+                parking.refused(group)
+
+        self._submit(
+            asked, [(runner, decided)], [told], undo, patients=max(len(groups), 1), rows=max(rows, len(approve))
+        )
 
     def _groups(self, asked: _Asked) -> list[Group]:
         """The parked groups that the command names; raises Rejected where one of them is not parked."""
@@ -220,23 +229,54 @@ class LaneCommands:
         if not asked.rows:
             raise Rejected("skip: name a message")
         who, answer = asked.command.who, f"skipped by {_name(asked.command.who)}: {because}"
-        for row in asked.rows:
+        rows = sorted({(row.lane, row.seq): row for row in asked.rows}.values())
+        for row in rows:
             self._refuse_unskippable(row)
-        work = [(self._delivering.runner_for((row.destination, row.lane)), row) for row in asked.rows]
-        events = [DeliverySkipped(row.destination, row.lane, row.seq, row.entry, _name(who)) for row in asked.rows]
-        self._submit(asked, [(runner, self._skipped(runner, row, answer)) for runner, row in work], events)
+        lanes: dict[
+            LaneRunner, Lane
+        ] = {}  # as they will be: one row after the other, each from where the last one left it
+        work: list[tuple[LaneRunner, Decided]] = []
+        freed = self._freed(asked, rows)
+        for row in rows:
+            runner = self._delivering.runner_for((row.destination, row.lane))
+            work.append((runner, self._skipped(runner, lanes.get(runner, runner.newest), row, answer)))
+            lanes[runner] = work[-1][1].lane
+        work += [(runner, Decided((), opened(lanes.get(runner, runner.newest)))) for runner in freed]
+        events = [DeliverySkipped(row.destination, row.lane, row.seq, row.entry, _name(who)) for row in rows]
+        places = [(row.lane, row.seq) for row in rows]
+        self._submit(asked, work, events, lambda: self._unskipped(asked.destination, places))
+
+    def _freed(self, asked: _Asked, rows: Sequence[Queued]) -> list[LaneRunner]:
+        """Lanes that are HELD because one of these rows, released, was refused again."""
+        freed = []
+        for row in rows:
+            place, parking = (row.lane, row.seq), self._delivering.parkings[row.destination]
+            sender = (
+                parking.sender(group_of(row.key, place)) if parking.holds(group_of(row.key, place), place) else None
+            )
+            if sender is not None:
+                runner = self._delivering.runner_for((row.destination, sender))
+                if runner.newest.state is LaneState.HELD and runner.newest.reason == asked.failed.get(place):
+                    freed.append(runner)
+        return freed
+
+    def _unskipped(self, destination: str, places: Sequence[Place]) -> None:
+        """A skip could not be written."""
+        for lane, seq in places:
+            self._delivering.parkings[destination].unskip((lane, seq))
+            self._delivering.runner_for((destination, lane)).unskip(seq)
 
     def _refuse_unskippable(self, row: Queued) -> None:
         runner, place = self._delivering.runner_for((row.destination, row.lane)), (row.lane, row.seq)
         name = f"{row.destination}: message {row.seq} of lane {row.lane}"
         if any(one.is_in_flight(place) for one in self._delivering.lanes_of(row.destination)):
             raise Rejected(f"{name} is on its way this moment; the destination may have it already")
-        if row.seq <= runner.newest.done and not runner.parking.holds(group_of(row.key, place), place):
+        decided = any(one.is_decided(place) for one in self._delivering.lanes_of(row.destination))
+        if decided or (row.seq <= runner.newest.done and not runner.parking.holds(group_of(row.key, place), place)):
             raise Rejected(f"{name} was decided already")
 
-    def _skipped(self, runner: LaneRunner, row: Queued, answer: str) -> Decided:
-        lane, now = runner.newest, self._ports.wall()
-        attempt = Attempt(row.destination, row.lane, row.seq, now, Decision.SKIPPED, answer, row.key)
+    def _skipped(self, runner: LaneRunner, lane: Lane, row: Queued, answer: str) -> Decided:
+        attempt = Attempt(row.destination, row.lane, row.seq, self._ports.wall(), Decision.SKIPPED, answer, row.key)
         if row.seq == lane.done + 1:
             # what the lane was held for is out of the way; one that a person stopped stays so
             lane = passed(lane if lane.state is LaneState.STOPPED else opened(lane), row.seq)
@@ -247,37 +287,52 @@ class LaneCommands:
         return Decided((), lane, skipped=(attempt,))
 
     def _submit(
-        self, asked: _Asked, work: Sequence[tuple[LaneRunner, Decided]], events: Sequence[Event], **answer: int
+        self,
+        asked: _Asked,
+        work: Sequence[tuple[LaneRunner, Decided]],
+        events: Sequence[Event],
+        undo: Callable[[], None] = lambda: None,
+        **answer: int,
     ) -> None:
-        """Hand everything to the journal as one item: one transaction, with the command's id."""
+        """Hand everything to the journal as one item: one transaction, with the command's id; `undo` where it is refused."""
         for runner, decided in work:
             runner.expect(decided)
         first, *others = [decided for _, decided in work]
         whole = first._replace(command=asked.command.id, also=tuple(others))
         words = {"lanes": [decided.lane.lane for decided in (first, *others)], **answer}
         everybody = self._delivering.lanes_of(asked.destination)
-        waiting = _Together([runner for runner, _ in work], everybody, self._ports.emit, events, asked.done, words)
-        self._ports.put(Settle(waiting, whole))
+        waiting = _Together(work, everybody, self._ports.emit, events, undo, asked.done, words)
+        self._ports.put(Settle(waiting, whole, waiting.refused))
 
 
 class _Together(NamedTuple):
     """Lanes that wait for one commit, and who asked for it."""
 
-    runners: Sequence[LaneRunner]
+    work: Sequence[tuple[LaneRunner, Decided]]
     everybody: Sequence[LaneRunner]  # of the destination: what was released or skipped may be another one's to send
     emit: Callable[[Event], None]
     events: Sequence[Event]
+    undo: Callable[[], None]
     done: "Future[dict[str, Any]]"
     words: dict[str, Any]
 
     def committed(self) -> None:
         for event in self.events:
             self.emit(event)
-        for runner in self.runners:
+        for runner, _ in self.work:
             runner.committed()
         for runner in self.everybody:
             runner.go()
         self.done.set_result(self.words)
+
+    def refused(self, error: Exception) -> None:
+        """It can never be written: everything is as before, and who asked is told."""
+        for runner, decided in self.work:
+            runner.withdraw(decided)
+        self.undo()
+        for runner in self.everybody:
+            runner.go()
+        self.done.set_exception(error)
 
 
 def _places(rows: Any) -> list[Place]:
@@ -290,14 +345,22 @@ def _places(rows: Any) -> list[Place]:
     return places
 
 
-def _refuse_decided(journal: "JournalReader", rows: Sequence[Queued]) -> None:
+def _refuse_decided(journal: "JournalReader", rows: Sequence[Queued]) -> dict[Place, str]:
+    """What the destination answered last to rows that go again; raises Rejected where one was decided."""
+    failed = {}
     for row in rows:
-        decided = [
-            a for a in journal.attempts(row.destination, row.lane, [row.seq]) if a.decision is not Decision.RETRY
-        ]
-        if decided and decided[-1].decision is not Decision.PARKED:
-            last = decided[-1]
+        last = next(reversed(journal.attempts(row.destination, row.lane, [row.seq])), None)
+        if last is not None and last.decision.is_final:
             raise Rejected(f"{row.destination}: message {row.seq} of lane {row.lane} is {last.decision.name} already")
+        if last is not None and last.decision is Decision.RETRY:
+            failed[row.lane, row.seq] = last.answer
+    return failed
+
+
+def _opened(lane: Lane, head: Queued | None) -> Decided:
+    """The lane goes on; a head that it was held for (`hold`) is let go, and sent in its place."""
+    looked_at = head is not None and head.hold and head.seq == lane.done + 1 and lane.reason == head.hold
+    return Decided((), opened(lane), approve=((head.lane, head.seq),) if head and looked_at else ())
 
 
 def _lanes(runners: Sequence[LaneRunner]) -> list[Lane]:

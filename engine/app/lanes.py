@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from engine.app.delivery_events import DeliveryLate
+from engine.app.delivery_events import DeliveryHeld, DeliveryLate
 from engine.app.events import DeliveryRefused, DeliveryWaits, Event, LaneChanged, control_id
 from engine.app.parking import Parking, Place, group_of
 from engine.channel.answer_words import told
 from engine.channel.deliver import (
+    BEHIND,
     LAST_RETRY,
     LOST,
     Decided,
@@ -84,8 +85,8 @@ class LaneRunner:
         self.go()
 
     def offer(self, rows: Sequence[Queued]) -> None:
-        """Rows of the outbox in order, each of them once."""
-        self._rows.extend(rows)
+        """Rows of the outbox in order, each of them once; one may have been skipped before it was read."""
+        self._rows.extend(row for row in rows if row.seq > self.lane.done)
         self.go()
 
     def offer_aside(self, places: Sequence[Place], rows: Sequence[Queued]) -> None:
@@ -98,7 +99,7 @@ class LaneRunner:
         if missing:
             self._lost(sorted(missing))
         else:
-            self._released = min(rows, key=lambda row: (row.created, row.lane))
+            self._released = min(rows, key=lambda row: (row.entry, row.lane))  # never by the clock (D19)
             self.go()
 
     def result(self, result: Ack | NoAnswer) -> None:
@@ -147,10 +148,12 @@ class LaneRunner:
             self._rows.popleft()
         for attempt in decided.attempts:
             self.sent += attempt.decision is Decision.SENT
-        if decided.aside or decided.skipped:
+        if decided.aside or decided.skipped or self.parking.approved:
             for attempt in (*decided.aside, *decided.skipped):
                 self.sent += attempt.decision is Decision.SENT
                 self._gone(attempt)
+            for attempt in _final(decided):
+                self.parking.approved.discard((attempt.lane, attempt.seq))
         if not self.lane.tries:
             self._hours = 0
         if before >= LOW > len(self._rows):
@@ -167,9 +170,22 @@ class LaneRunner:
         row = self._in_flight
         return row is not None and (row.lane, row.seq) == place
 
+    def is_decided(self, place: Place) -> bool:
+        """Whether it is on its way to disk that this row was sent, failed or skipped."""
+        return any((a.lane, a.seq) == place for decided in self._pending for a in _final(decided))
+
     def skip(self, seq: int) -> None:
         """A person skipped a row ahead of the lane."""
         self._skips.add(seq)
+
+    def unskip(self, seq: int) -> None:
+        """That could not be written."""
+        self._skips.discard(seq)
+
+    def withdraw(self, decided: Decided) -> None:
+        """A command's decision could not be written: the lane is as it was before."""
+        self._pending = deque(one for one in self._pending if one is not decided)
+        self.newest = self._pending[-1].lane if self._pending else self.lane
 
     def stop(self) -> None:
         """Begin no message any more; one in flight may still be answered."""
@@ -203,7 +219,7 @@ class LaneRunner:
         """Tell once an hour that messages wait here; called every minute or so."""
         lane, now = self.lane, self._ports.wall()
         waits = lane.state is not LaneState.OPEN or lane.tries > 0
-        if not waits or not lane.since or not (self._rows or self._released):
+        if not waits or not lane.since or not (self._rows or self.parking.heads(lane.lane)):
             self._hours = 0
             return
         hours = (now - lane.since) // HOUR
@@ -211,43 +227,68 @@ class LaneRunner:
             self._hours = hours
             self._ports.emit(DeliveryLate(lane.destination, lane.lane, lane.state.name, hours, told(lane.reason)))
 
-    def go(self) -> None:
-        """Begin what comes next, if it may."""
+    def go(self, *, waited: bool = False) -> None:
+        """Begin what comes next, if it may; `waited`: the time until the next try is over, whatever the clock says."""
         if self._in_flight or self._pending or self._stopped or self._sender is None or self._timer is not None:
             return
         if self.newest.state is not LaneState.OPEN:
             return
-        row = self._released
-        if row is not None and not self.parking.may_go(row.key, (row.lane, row.seq)):
-            self._released = None
-        if self._released is None and not self._asked and (heads := self.parking.heads(self.lane.lane)):
-            self._asked = True
-            self._ports.fetch_aside(self, heads)
-        if self._released is None and not self._rows:
-            return
-        wait = self.lane.next_try - self._ports.wall() if self.lane.next_try else 0
+        heads = self.parking.heads(self.lane.lane)
+        if heads:
+            self._fetch_released(heads)
+        if not (self._released if heads else self._rows):
+            return  # nothing leaves before a released row that is being fetched
+        wait = self.lane.next_try - self._ports.wall() if self.lane.next_try and not waited else 0
         if wait > 0:
             wait = min(wait, LAST_RETRY)  # somebody set the clock back (D19)
             self._timer = self._ports.reactor.callLater(wait / 1_000_000, self._try_again)
-            return
-        if self._released is not None:
-            self._send(self._sender, self._released)
+        elif heads and self._released:
+            self._begin_released(self._sender, self._released)
         else:
             self._begin(self._sender, self._rows[0])
+
+    def _fetch_released(self, heads: Sequence[Place]) -> None:
+        """Ask for the next released row, where it is not at hand."""
+        row = self._released
+        if row is not None and not self.parking.may_go(row.key, (row.lane, row.seq)):
+            self._released = row = None
+        if row is None and not self._asked and not self.parking.is_skipping(heads):
+            self._asked = True
+            self._ports.fetch_aside(self, heads)
+
+    def _begin_released(self, sender: Sender, row: Queued) -> None:
+        """The next released row: sent, or parked again with those behind it where nobody has looked at it."""
+        if self._may_leave(row):
+            self._send(sender, row)
+            return
+        attempt, _ = set_aside(self.newest, row, self._ports.wall(), row.hold)
+        self._released = None
+        self._parked(attempt)
+        self._ports.emit(DeliveryHeld(row.destination, row.lane, row.seq, row.entry, row.hold))
+        again = (row.key,) if row.key else ()
+        self.submit(Decided((), passed(self.newest, self.newest.done), aside=(attempt,), repark=again))
 
     def _begin(self, sender: Sender, row: Queued) -> None:
         """The lane's next row: passed over, set aside, held or sent."""
         if self._skips and row.seq in self._skips:
             self._skips.discard(row.seq)
             self.submit(Decided((), passed(self.newest, row.seq)))
-        elif row.key and row.key in self.parking:
+        elif self._stays_behind(row):
             self._set_aside()
-        elif row.hold:
+        elif not self._may_leave(row):
             lane = held(self.newest, row.hold, self._ports.wall())._replace(tries=0)
             self._ports.emit(LaneChanged(lane.destination, lane.lane, lane.state.name, row.hold))
             self.submit(Decided((), lane))
         else:
             self._send(sender, row)
+
+    def _may_leave(self, row: Queued) -> bool:
+        """Whether nobody needs to look at it, or a person has."""
+        return not row.hold or (row.lane, row.seq) in self.parking.approved
+
+    def _stays_behind(self, row: Queued) -> bool:
+        """Whether something of its patient is parked; a head that a person let go is first of its lane."""
+        return bool(row.key) and row.key in self.parking and (row.lane, row.seq) not in self.parking.approved
 
     def _send(self, sender: Sender, row: Queued) -> None:
         self._in_flight = row
@@ -255,7 +296,7 @@ class LaneRunner:
 
     def _try_again(self) -> None:
         self._timer = None
-        self.go()
+        self.go(waited=True)
 
     def _stop_waiting(self) -> None:
         if self._timer is not None:
@@ -267,9 +308,9 @@ class LaneRunner:
         attempts: list[Attempt] = []
         lane, now = self.newest, self._ports.wall()
         for row in self._rows:
-            if not row.key or row.key not in self.parking or row.seq in self._skips or len(attempts) == ASIDE:
+            if not self._stays_behind(row) or row.seq in self._skips or len(attempts) == ASIDE:
                 break
-            attempt, lane = set_aside(lane, row, now)
+            attempt, lane = set_aside(lane, row, now, row.hold or BEHIND)
             attempts.append(attempt)
             self._parked(attempt)
         join = tuple(sorted({a.key for a in attempts if self.parking.is_released(a.key)}))
@@ -292,7 +333,7 @@ class LaneRunner:
         """A parked row is parked no more."""
         place = attempt.lane, attempt.seq
         group = group_of(attempt.key, place)
-        if attempt.decision not in {Decision.RETRY, Decision.PARKED} and self.parking.holds(group, place):
+        if attempt.decision.is_final and self.parking.holds(group, place):
             self.parking.gone(group, place)
 
     def _tell(self, row: Queued, attempt: Attempt, lane: Lane) -> None:
@@ -307,3 +348,8 @@ class LaneRunner:
         if attempt.decision in {Decision.PARKED, Decision.FAILED}:
             name = attempt.decision.name
             emit(DeliveryRefused(*place, row.entry, control_id(row.control_id), answer, name))
+
+
+def _final(decided: Decided) -> list[Attempt]:
+    """What was decided for good."""
+    return [a for a in (*decided.attempts, *decided.aside, *decided.skipped) if a.decision.is_final]

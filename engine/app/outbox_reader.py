@@ -4,6 +4,7 @@ import os
 import select
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -180,13 +181,18 @@ class OutboxReader:
             self._outside.offer_aside(runner, places, rows)
 
     def _before_the_fence(self, store: Outbox, found: Sequence[Fetched]) -> list[Fetched]:
-        """Without what must wait for the lanes of an earlier layout; read after the rows, which it was written before."""
+        """Without what must wait for other lanes: those of an earlier layout, or those that hold earlier messages of an order.
+
+        The layouts are read after the rows, which they were written before.
+        """
         laid = layouts(store.switches())
         kept = []
         for runner, rows in found:
             layout = laid.get(runner.lane.destination)
-            fence = layout.unpassed(self._done_of(runner.lane.destination)) if layout and layout.fences else None
+            done = self._done_of(runner.lane.destination)
+            fence = layout.unpassed(done) if layout and layout.fences else None
             allowed = rows if fence is None else [row for row in rows if row.seq <= fence.get(row.lane, 0)]
+            allowed = _passed(allowed, done)
             if allowed:
                 kept.append(Fetched(runner, allowed))
         return kept
@@ -208,3 +214,8 @@ class OutboxReader:
             served = place in self._runners or place[0] not in self._outside.destinations
             if not served and tail > self._done.get(place, 0):
                 self._outside.discovered(place)
+
+
+def _passed(rows: Sequence[Queued], done: Callable[[int], int]) -> list[Queued]:
+    """Up to the first row that must wait for other lanes."""
+    return list(takewhile(lambda row: row.passed(done), rows))

@@ -7,7 +7,7 @@ lane, whatever lanes its rows had; within a lane they go by number.
 from bisect import insort
 from collections.abc import Collection
 
-from engine.channel.ports import Parked
+from engine.channel.ports import Approval, Parked
 
 Place = tuple[int, int]  # (lane, seq)
 Group = str | Place
@@ -19,9 +19,10 @@ def group_of(key: str, place: Place) -> Group:
 
 
 class Parking:
-    """The parked rows of one destination."""
+    """The parked rows of one destination, and those that a person let go although they say `hold`."""
 
-    def __init__(self, rows: Collection[Parked] = ()) -> None:
+    def __init__(self, rows: Collection[Parked] = (), approvals: Collection[Approval] = ()) -> None:
+        self.approved: set[Place] = {(row.lane, row.seq) for row in approvals}  # parked, or at the head of their lane
         self._rows: dict[Group, dict[int, list[int]]] = {}
         self._sender: dict[Group, int] = {}  # the lane that sends a released group
         self._released: dict[int, dict[Group, None]] = {}  # the same by lane, in order of release
@@ -61,6 +62,10 @@ class Parking:
     def is_released(self, group: Group) -> bool:
         return group in self._sender
 
+    def sender(self, group: Group) -> int | None:
+        """The lane that sends the group; None where nobody released it."""
+        return self._sender.get(group)
+
     def add(self, key: str, place: Place) -> None:
         """A row is set aside; that of a group under release goes with it."""
         seqs = self._rows.setdefault(group_of(key, place), {}).setdefault(place[0], [])
@@ -83,6 +88,14 @@ class Parking:
         """A person skips the row: it must not be sent any more, and goes when that is on disk."""
         self._skipped.add(place)
 
+    def unskip(self, place: Place) -> None:
+        """The skip could not be written."""
+        self._skipped.discard(place)
+
+    def is_skipping(self, places: Collection[Place]) -> bool:
+        """Whether the skip of one of these is on its way to disk."""
+        return not self._skipped.isdisjoint(places)
+
     def may_go(self, key: str, place: Place) -> bool:
         """Whether the row is parked, released, and nobody skips it."""
         group = group_of(key, place)
@@ -101,8 +114,5 @@ class Parking:
 
     def heads(self, lane: int) -> list[Place]:
         """Of the next group that this lane sends, the first row of each lane; empty where nothing was released."""
-        for group in self._released.get(lane, ()):
-            heads = [(number, seqs[0]) for number, seqs in self._rows[group].items()]
-            if not self._skipped.intersection(heads):
-                return heads
-        return []
+        group = next(iter(self._released.get(lane, ())), None)
+        return [(number, seqs[0]) for number, seqs in self._rows[group].items()] if group is not None else []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from engine.channel import operator_acts
 from engine.channel.contexts import Patients, changed
 from engine.channel.control_ids import SENT, may_be_ours
-from engine.channel.lane_choice import LaneChoice
+from engine.channel.lane_choice import LaneChoice, parking_key
 from engine.channel.outcome import Outcome, Status
 from engine.channel.outgoing import Cause, outgoing
 from engine.channel.overlay import Overlay
@@ -242,14 +242,15 @@ class Batch:
         site = self._state.routes.site
         order = next((effect.order.number for effect in outcome.effects if isinstance(effect, KeepOrder)), "")
         cause = Cause(
-            *(self._state.installation, one.entry.position, outcome.channel, 1, one.who.key, order),
+            *(self._state.installation, one.entry.position, outcome.channel, 1),
+            *(parking_key(one.who.key, message), order),
             *(site.hash, self._now),
         )
         for name in outcome.destinations:
             rules = site.config.destinations[name]
-            lane = self._lanes.lane(name, rules, cause.patient, message)
+            lane, behind = self._lanes.choose(name, rules, one.who.key, message)
             row, flags, problem = outgoing(message, name, rules, cause, lane)
-            self._overlay.outgoing.append(row)
+            self._overlay.outgoing.append(row._replace(behind=behind) if behind else row)
             if rules.control_id == "own":
                 self._overlay.keys.append(SearchKey(SENT, row.control_id, one.entry.position))
             if flags:

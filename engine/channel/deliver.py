@@ -13,7 +13,6 @@ ACCEPTED = frozenset({"AA", "CA"})
 REJECTED = frozenset({"AE", "AR", "CE", "CR"})
 TRY_AGAIN = frozenset({"206", "207"})  # record locked, internal error: the receiver's trouble, not the message's (D8)
 BEHIND = "behind a parked message"
-LET_GO = "released by a person"
 LOST = "no longer in the outbox"
 
 OnReject = Literal["park", "hold", "retry", "skip"]
@@ -29,6 +28,7 @@ class Decided(NamedTuple):
     unpark: tuple[str, ...] = ()  # keys whose parked rows go now
     unpark_rows: tuple[tuple[int, int], ...] = ()  # (lane, seq) of single rows that go now
     repark: tuple[str, ...] = ()  # keys of which a row was refused again
+    approve: tuple[tuple[int, int], ...] = ()  # (lane, seq) of rows that a person let go although they say `hold`
     command: str = ""  # id of the command that this carries out
     also: "tuple[Decided, ...]" = ()  # other lanes
 
@@ -52,12 +52,17 @@ def decide(lane: Lane, row: Queued, result: Ack | NoAnswer, on_reject: OnReject,
 def decide_released(
     lane: Lane, row: Queued, result: Ack | NoAnswer, on_reject: OnReject, now: int
 ) -> tuple[Attempt, Lane]:
-    """The same for a parked row that was released: refused again it stays parked; the lane's `done` is beyond it."""
+    """The same for a parked row that was released; the lane's `done` is beyond it.
+
+    Refused again it stays parked, or with `hold` released at the head of its lane, which is HELD.
+    """
     answer = _spelled(result)
     if is_accepted(result):
         decision = Decision.SENT
     elif not is_rejection(result) or on_reject == "retry":
         return _attempt(row, now, Decision.RETRY, answer), _waiting(lane, answer, now)
+    elif on_reject == "hold":
+        return _attempt(row, now, Decision.RETRY, answer), held(lane, answer, now)
     else:
         decision = Decision.FAILED if on_reject == "skip" else Decision.PARKED
     return _attempt(row, now, decision, answer), passed(lane, lane.done)
@@ -112,6 +117,8 @@ def _aside(tx: JournalTransaction, one: Decided) -> None:
         tx.wire.unpark_row(destination, lane, seq)
     for key in one.repark:
         tx.wire.repark(destination, key)
+    for lane, seq in one.approve:
+        tx.wire.approve(destination, lane, seq)
     if one.command:
         tx.wire.command(one.command)
     deliver(tx, one.also)

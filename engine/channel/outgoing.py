@@ -38,7 +38,7 @@ class Cause(NamedTuple):
     entry: int
     channel: str
     run: int
-    patient: str  # identifier key, "" where the message names nobody
+    patient: str  # what is parked together: the identifier key, else the order's number, else ""
     order: str
     configuration: str
     created: int

@@ -14,6 +14,7 @@ from engine.channel.rows import (
     LIVE,
     STOPPED,
     Appended,
+    Approval,
     Attempt,
     Commit,
     Cursor,
@@ -45,6 +46,7 @@ __all__ = [
     "LIVE",
     "STOPPED",
     "Appended",
+    "Approval",
     "Attempt",
     "Commit",
     "Cursor",
@@ -118,7 +120,7 @@ class WireWriter(Protocol):
         ...
 
     def unpark_row(self, destination: str, lane: int, seq: int) -> None:
-        """Mark one parked row for sending: one without a patient, or one that a person let go from a held lane."""
+        """Mark one parked row for sending: one without a patient."""
         ...
 
     def repark(self, destination: str, key: str) -> None:
@@ -127,6 +129,10 @@ class WireWriter(Protocol):
 
     def skip(self, attempt: Attempt, lane: Lane) -> None:
         """A person skips a row: record it; a parked one goes, one that the lane has not reached is passed over then."""
+        ...
+
+    def approve(self, destination: str, lane: int, seq: int) -> None:
+        """A person let a row go that must be looked at first; known until the row is SENT, FAILED or SKIPPED."""
         ...
 
     def parked_decided(self, attempt: Attempt) -> None:
@@ -149,6 +155,10 @@ class WireReader(Protocol):
     def parked(self, destination: str | None = None) -> list[Parked]: ...
     def skips(self) -> list[Skip]:
         """Rows that were skipped before their lane came to them (seq > done), in order."""
+        ...
+
+    def approvals(self) -> list[Approval]:
+        """Rows that a person let go and that are not decided yet, in order."""
         ...
 
     def attempts(self, destination: str, lane: int, seqs: Collection[int]) -> list[Attempt]: ...

@@ -4,7 +4,7 @@ Positions are integers > 0, times UTC microseconds, bodies bytes. Their reprs na
 Long because the rows of the three seams are one contract.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -112,6 +112,11 @@ class Decision(IntEnum):
     PARKED = 4  # set aside with its patient's key; decided for the lane, not for the message
     RETRY = 5  # not decided: the lane waits
 
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more becomes of the message."""
+        return self not in {Decision.PARKED, Decision.RETRY}
+
 
 class Attempt(NamedTuple):
     """One delivery attempt and its result, the row of the attempt table."""
@@ -144,6 +149,14 @@ class Parked(NamedTuple):
 
 class Skip(NamedTuple):
     """A row that a person skipped before its lane came to it."""
+
+    destination: str
+    lane: int
+    seq: int
+
+
+class Approval(NamedTuple):
+    """A row that must be looked at before it leaves (`hold`), and that a person let go."""
 
     destination: str
     lane: int
@@ -187,7 +200,7 @@ class Outgoing(NamedTuple):
 
     destination: str
     lane: int
-    key: str  # patient key
+    key: str  # what is parked together: the patient key, else "order ACC1", else ""
     body: bytes
     control_id: str  # MSH-10 as stamped (D9)
     entry: int  # cause: the entry, ...
@@ -198,6 +211,7 @@ class Outgoing(NamedTuple):
     configuration: str = ""
     created: int = 0
     hold: str = ""  # why a person must look before it is sent; "" = nobody needs to
+    behind: tuple[int, ...] = ()  # other lanes of the destination: what is queued there now goes first
 
     def __repr__(self) -> str:
         return f"Outgoing({self.destination}/{self.lane}, entry {self.entry}, {self.channel}, {len(self.body)} bytes)"
@@ -220,6 +234,11 @@ class Queued(NamedTuple):
     configuration: str
     created: int
     hold: str = ""  # as in Outgoing
+    behind: tuple[tuple[int, int], ...] = ()  # (lane, seq) of other lanes that must be decided up to there first
+
+    def passed(self, done: Callable[[int], int]) -> bool:
+        """Whether the other lanes, of which `done` says how far they are decided, are beyond what goes first."""
+        return not self.behind or all(done(lane) >= seq for lane, seq in self.behind)
 
     def __repr__(self) -> str:
         return f"Queued({self.destination}/{self.lane} {self.seq}, entry {self.entry}, {len(self.body)} bytes)"

@@ -109,7 +109,8 @@ def release(
     """Let a held destination go on; or with --entry, --key, --all-parked send what is parked, in order.
 
     With --entry all parked messages of that entry's patient go, since order is kept. They go one by one before newer ones of
-    the patient. If one is refused again, it stays parked with those behind it.
+    the patient. If one is refused again, it stays parked with those behind it; so does one that a person must look at first,
+    until it is named with --entry.
     """
     if bool(entry) + bool(key) + all_parked + (lane is not None) > 1:
         raise ConfigError("release: one of --lane, --entry, --key and --all-parked")

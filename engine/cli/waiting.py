@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from engine.channel.answer_words import meaning, told
 from engine.channel.lane_layout import Layout, layouts
-from engine.channel.ports import Attempt, Decision, Lane, LaneState, Parked, Queued
+from engine.channel.ports import Approval, Attempt, Decision, Lane, LaneState, Parked, Queued
 from engine.cli.console import moment, printable
 from engine.cli.site import Readers
 
@@ -56,6 +56,7 @@ class ParkedRow(NamedTuple):
     since: int
     released: bool
     why: str  # "AE 204", "behind entry 4711"
+    hold: str = ""  # why a person must look before it leaves, and nobody has let it go
 
     def __repr__(self) -> str:
         return f"ParkedRow({self.destination}/{self.lane} {self.number}, {self.why!r})"
@@ -77,6 +78,8 @@ def lane_rows(readers: Readers) -> list[LaneRow]:
         lane = known.get(place) or Lane(*place)
         waiting = max(tails.get(place, 0) - lane.done, 0) - skips[place]
         behind = _behind(lane, known, laid.get(lane.destination)) if waiting else ""
+        if waiting and not behind and (head := readers.store.outbox(*place, lane.done, 1)):
+            behind = _behind_order(head[0], known)
         rows.append(LaneRow(lane, waiting, parked[place], behind))
     return rows
 
@@ -95,27 +98,41 @@ def _behind(lane: Lane, known: dict[tuple[str, int], Lane], layout: Layout | Non
     return f"waits for {others}: queued before the number of lanes was changed"
 
 
+def _behind_order(head: Queued, known: dict[tuple[str, int], Lane]) -> str:
+    """The lanes that hold earlier messages of the orders that the head of a lane is about."""
+    waits = [
+        f"{head.destination}/{number}"
+        for number, seq in head.behind
+        if known.get((head.destination, number), Lane(head.destination, number)).done < seq
+    ]
+    return f"waits for {', '.join(waits)}: earlier messages of the same order" if waits else ""
+
+
 def parked_rows(readers: Readers, destination: str = "") -> list[ParkedRow]:
     """What is parked, by destination and patient, in the order in which it goes."""
     rows: list[ParkedRow] = []
+    approved = set(readers.journal.approvals())
     for parked in readers.journal.parked(destination or None):
         found = readers.store.outbox_rows(parked.destination, parked.lane, [parked.seq])
-        rows.append(_parked_row(readers, parked, found[0] if found else None))
+        row = _parked_row(readers, parked, found[0] if found else None)
+        rows.append(row._replace(hold="") if Approval(*parked[:3]) in approved else row)
     rows.sort(key=lambda row: (row.destination, row.patient, row.entry, row.lane, row.number))
     first: dict[tuple[str, str], int] = {}
     shown = []
     for row in rows:
         head = first.setdefault((row.destination, row.patient), row.entry)
         behind = row.patient and head != row.entry
-        shown.append(row._replace(why=f"behind entry {head}") if behind else row)
+        why = f"behind entry {head}" + (f"; {row.hold}" if row.hold else "")
+        shown.append(row._replace(why=why) if behind else row)
     return shown
 
 
 def _parked_row(readers: Readers, parked: Parked, queued: Queued | None) -> ParkedRow:
     attempts = readers.journal.attempts(parked.destination, parked.lane, [parked.seq])
     why = attempts[-1].answer if attempts else ""
-    entry = queued.entry if queued else 0
-    return ParkedRow(*(parked.destination, parked.key, entry, parked.lane, parked.seq, parked.at, parked.released, why))
+    entry, hold = (queued.entry, queued.hold) if queued else (0, "")
+    place = parked.destination, parked.key, entry, parked.lane, parked.seq
+    return ParkedRow(*place, parked.at, parked.released, why, hold)
 
 
 def places_of(readers: Readers, destination: str, entry: int) -> list[tuple[int, int]]:
@@ -160,7 +177,9 @@ class Waits:
 def _parked_words(row: ParkedRow) -> str:
     if row.released:
         return "released, goes next"
-    return row.why if row.why.startswith("behind") else f"refused with {told(row.why)}"
+    if row.why.startswith("behind"):
+        return row.why
+    return f"a person must look first: {row.hold}" if row.hold else f"refused with {told(row.why)}"
 
 
 def _queue_words(row: LaneRow, position: int) -> str:

@@ -67,12 +67,12 @@ def exam_time(group: OrderGroup, zone: str) -> int:
 def is_stat(group: OrderGroup) -> bool:
     """Whether the order is to be done at once: S (tables 0485, 0027) or the word STAT in TQ1-9, ORC-7.6, OBR-27.6 or OBR-5.
 
-    A (ASAP), P (preoperative), C (callback) and T (timing critical) are not STAT: where everything is urgent nothing is.
+    One repetition that says so is enough. A (ASAP), P (preoperative), C (callback) and T (timing critical) are not STAT: where everything is urgent nothing is.
     """
     order, detail = control(group), group.detail
     timings = [segment for segment in group.others if segment.name == "TQ1"]
     places = [*((timing, 9, 1) for timing in timings), (order, 7, 6), (detail, 27, 6), (detail, 5, 1)]
-    return any(_said(*place).upper() in _STAT for place in places)
+    return any(word.upper() in _STAT for place in places for word in _each(*place))
 
 
 @lru_cache(maxsize=4096)
@@ -88,6 +88,12 @@ def _other(group: OrderGroup, name: str) -> Segment | None:
 
 def _number(segment: Segment | None, field: int) -> str:
     return printable(_said(segment, field))
+
+
+def _each(segment: Segment | None, field: int, component: int) -> list[str]:
+    """The component of every repetition."""
+    found = segment.repetitions(field) if segment is not None else []
+    return [(one.get(component) or "").strip() for one in found]
 
 
 def _said(segment: Segment | None, field: int, component: int = 1) -> str:

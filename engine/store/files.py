@@ -29,9 +29,9 @@ class FileKind(NamedTuple):
 
 
 JOURNAL = FileKind(
-    tables.JOURNAL, tables.journal, tables.journal_revision, 0x42534A31, 2, "journal_0002", 1_024
+    tables.JOURNAL, tables.journal, tables.journal_revision, 0x42534A31, 3, "journal_0003", 1_024
 )  # "BSJ1"
-STORE = FileKind(tables.STORE, tables.store, tables.store_revision, 0x42535331, 3, "store_0003_hold", 4_096)  # "BSS1"
+STORE = FileKind(tables.STORE, tables.store, tables.store_revision, 0x42535331, 4, "store_0004_behind", 4_096)  # "BSS1"
 
 
 class FileLock:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, bindparam, select
 
-from engine.channel.ports import Attempt, Entry, JournalTransaction, Lane, Parked, Skip
+from engine.channel.ports import Approval, Attempt, Entry, JournalTransaction, Lane, Parked, Skip
 from engine.errors import ConfigError
 from engine.store.files import JOURNAL
 from engine.store.log import LogReaderSql, LogWriterSql
@@ -68,6 +68,10 @@ class JournalReader:
     def skips(self) -> list[Skip]:
         with named_errors(self._file.what):
             return self._wire_read.skips()
+
+    def approvals(self) -> list[Approval]:
+        with named_errors(self._file.what):
+            return self._wire_read.approvals()
 
     def attempts(self, destination: str, lane: int, seqs: Collection[int]) -> list[Attempt]:
         with named_errors(self._file.what):

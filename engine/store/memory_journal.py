@@ -8,6 +8,7 @@ from operator import attrgetter
 from engine.channel.operator_acts import LISTENER, released_identity
 from engine.channel.ports import (
     Appended,
+    Approval,
     Attempt,
     Decision,
     Entry,
@@ -35,13 +36,14 @@ class MemoryJournal:
         self._parked: dict[tuple[str, int, int], Parked] = {}
         self._attempts: list[Attempt] = []  # id 1 is index 0
         self._skips: set[Skip] = set()
+        self._approvals: set[Approval] = set()
         self._commands: set[str] = set()
 
     @contextmanager
     def transaction(self) -> Iterator[JournalTransaction]:
         """Keep everything that is done inside, or, when it ends by an exception, nothing."""
         entries, attempts = len(self._entries), len(self._attempts)
-        kept = dict(self._lanes), dict(self._parked), set(self._commands), set(self._skips)
+        kept = dict(self._lanes), dict(self._parked), set(self._commands), set(self._skips), set(self._approvals)
         self._identities.clear()
         try:
             yield JournalTransaction(self, self)
@@ -50,7 +52,7 @@ class MemoryJournal:
                 self._same[identity].pop()
             del self._entries[entries:]
             del self._attempts[attempts:]
-            self._lanes, self._parked, self._commands, self._skips = kept
+            self._lanes, self._parked, self._commands, self._skips, self._approvals = kept
             raise
 
     # Log
@@ -162,6 +164,9 @@ class MemoryJournal:
         if attempt.seq > lane.done:
             self._skips.add(Skip(*attempt[:3]))
 
+    def approve(self, destination: str, lane: int, seq: int) -> None:
+        self._approvals.add(Approval(destination, lane, seq))
+
     def parked_decided(self, attempt: Attempt) -> None:
         self._note(attempt)
         if attempt.decision is Decision.PARKED:
@@ -175,6 +180,8 @@ class MemoryJournal:
     def _note(self, attempt: Attempt) -> None:
         refuse_unstorable((attempt,))
         self._attempts.append(attempt._replace(key=""))
+        if attempt.decision.is_final:
+            self._approvals.discard(Approval(*attempt[:3]))
 
     def _set_aside(self, attempt: Attempt) -> None:
         place = attempt.destination, attempt.lane, attempt.seq
@@ -192,6 +199,9 @@ class MemoryJournal:
 
     def skips(self) -> list[Skip]:
         return sorted(self._skips)
+
+    def approvals(self) -> list[Approval]:
+        return sorted(self._approvals)
 
     def attempts(self, destination: str, lane: int, seqs: Collection[int]) -> list[Attempt]:
         """Attempts of these rows, in order of (seq, time of recording)."""

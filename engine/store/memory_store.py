@@ -93,6 +93,7 @@ class MemoryStore:
         self._outbox.setdefault((o.destination, o.lane), {})[seq] = Queued(
             *(o.destination, o.lane, seq, o.key, o.body, o.control_id, o.entry, o.channel, o.run),
             *(o.order, o.supersedes, o.configuration, o.created, o.hold),
+            tuple((lane, tail) for lane in o.behind if (tail := self._tails.get((o.destination, lane), 0))),
         )
 
     def _keep_jobs(self, batch: Commit) -> None:

@@ -1,6 +1,6 @@
 """The outbox of store.db: rows of a lane side by side, numbered without gaps in the commit that makes them (D7)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, delete, select
 
@@ -12,7 +12,7 @@ from engine.store.words import WordReader, WordWriter
 
 _COLUMNS = (
     *("place", "entry", "channel", "run", "supersedes", "configuration", "created", "encoding"),
-    *("key", "control_id", "order_number", "body", "hold"),
+    *("key", "control_id", "order_number", "body", "hold", "behind"),
 )
 _READ = tuple(outbox.c[name] for name in _COLUMNS)
 _INSERT = Inserts(outbox, _COLUMNS)
@@ -58,6 +58,7 @@ class OutboxWriter:
                         word(o.configuration),
                     ),
                     *(o.created, encoding, o.key, o.control_id, o.order, body, o.hold),
+                    _behind(o, tails) if o.behind else "",
                 )
             )
         used = {(o.destination, o.lane) for o in outgoing}
@@ -139,9 +140,22 @@ class OutboxReader:
         return self._numbers.get(place)
 
     def _queued(self, row: Row) -> Queued:
-        place, entry, channel, run, supersedes, configuration, created, encoding, key, control_id, order, body, hold = (
-            row
-        )
+        (
+            place,
+            entry,
+            channel,
+            run,
+            supersedes,
+            configuration,
+            created,
+            encoding,
+            key,
+            control_id,
+            order,
+            body,
+            hold,
+            behind,
+        ) = row
         if place >> SEQ_BITS not in self._places:
             self.outbox_tails()
         destination, lane = self._places[place >> SEQ_BITS]
@@ -165,4 +179,16 @@ class OutboxReader:
                 created,
             ),
             hold,
+            _places(behind) if behind else (),
         )
+
+
+def _behind(outgoing: Outgoing, tails: Mapping[tuple[str, int], Sequence[int]]) -> str:
+    """Where the other lanes end now; tails are (id, tail)."""
+    ends = ((lane, tails.get((outgoing.destination, lane), (0, 0))[1]) for lane in outgoing.behind)
+    return " ".join(f"{lane}:{tail}" for lane, tail in ends if tail)
+
+
+def _places(text: str) -> tuple[tuple[int, int], ...]:
+    places = (place.split(":") for place in text.split(" "))
+    return tuple((int(lane), int(seq)) for lane, seq in places)

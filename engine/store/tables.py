@@ -119,6 +119,9 @@ parked = _table(
 # rows that a person skipped before their lane came to them
 skips = _table(journal, "skips", _key("lane", BIG), _key("seq", BIG))
 
+# rows that must be looked at before they leave, and that a person let go
+approvals = _table(journal, "approvals", _key("lane", BIG), _key("seq", BIG))
+
 # --- store.db
 
 store_words = _words(store)
@@ -198,6 +201,7 @@ outbox = _table(
     *_columns(Text, "key", "control_id", "order_number"),
     *_columns(LargeBinary, "body"),
     Column("hold", Text, nullable=False, server_default=text("''")),
+    Column("behind", Text, nullable=False, server_default=text("''")),  # "1000:5 3:17": lanes and their tails then
     rowid=True,
 )
 Index("outbox_entry", outbox.c.entry)

@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from engine.channel.ports import Attempt, Decision, Lane, LaneState, Parked, Skip
+from engine.channel.ports import Approval, Attempt, Decision, Lane, LaneState, Parked, Skip
 from engine.errors import StoreRefused
 from engine.store.sql import Inserts, Row, fetch, ignore, limited, many, replace, run, text_of
-from engine.store.tables import attempts, journal_commands, lanes, parked, skips
+from engine.store.tables import approvals, attempts, journal_commands, lanes, parked, skips
 from engine.store.words import WordReader, WordWriter
 
 _LANE = ("destination", "lane", "done", "epoch", "state", "reason", "tries", "next_try", "since")
@@ -17,6 +17,7 @@ _LANES = Inserts(lanes, ("id", *_LANE), replace("id"))
 _ATTEMPTS = Inserts(attempts, ("lane", "seq", "at", "decision", "answer"))
 _PARK = Inserts(parked, ("lane", "seq", "key", "at", "released"), replace("lane", "seq"))
 _SKIPS = Inserts(skips, ("lane", "seq"), ignore)
+_APPROVALS = Inserts(approvals, ("lane", "seq"), ignore)
 _COMMANDS = Inserts(journal_commands, ("id",), ignore)
 _KNOWN_LANES = text_of(select(lanes.c.id, *_LANE_COLUMNS))
 _UNPARK = text_of(
@@ -34,6 +35,8 @@ _UNPARK_ROW = text_of(
 )
 _PASSED = text_of(delete(skips).where(skips.c.lane == bindparam("at"), skips.c.seq <= bindparam("done")))
 _SKIPPED = text_of(select(skips.c.lane).distinct())
+_APPROVED = text_of(select(approvals.c.lane, approvals.c.seq))
+_USED = text_of(delete(approvals).where(approvals.c.lane == bindparam("at"), approvals.c.seq == bindparam("row")))
 _TAKE = text_of(delete(parked).where(parked.c.lane == bindparam("at"), parked.c.seq == bindparam("row")))
 
 
@@ -48,6 +51,7 @@ class WireWriterSql:
         self._attempts: list[tuple[Any, ...]] = []
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._skipped: set[int] = set()  # lanes with rows skipped ahead
+        self._approved: set[tuple[int, int]] = set()
         self.rolled_back()
 
     def rolled_back(self) -> None:
@@ -60,6 +64,7 @@ class WireWriterSql:
             self._ids[lane[:2]] = number
             self._done[lane[:2]] = lane.done
         self._skipped = {number for (number,) in fetch(self._connection, _SKIPPED)}
+        self._approved = {(number, seq) for number, seq in fetch(self._connection, _APPROVED)}
 
     def record(self, attempt: Attempt, lane: Lane) -> None:
         self.set_lane(lane)
@@ -94,6 +99,11 @@ class WireWriterSql:
             _SKIPS.run(self._connection, [(number, attempt.seq)])
             self._skipped.add(number)
 
+    def approve(self, destination: str, lane: int, seq: int) -> None:
+        place = self._id((destination, lane)), seq
+        _APPROVALS.run(self._connection, [place])
+        self._approved.add(place)
+
     def parked_decided(self, attempt: Attempt) -> None:
         self._note(attempt)
         if attempt.decision is Decision.PARKED:
@@ -127,6 +137,9 @@ class WireWriterSql:
         number = self._id(attempt[:2])
         answer = self._words.number(attempt.answer)
         self._attempts.append((number, attempt.seq, attempt.at, int(attempt.decision), answer))
+        if (number, attempt.seq) in self._approved and attempt.decision.is_final:
+            self._approved.discard((number, attempt.seq))
+            run(self._connection, _USED, (number, attempt.seq))
 
     def _set_aside(self, attempt: Attempt) -> None:
         _PARK.run(self._connection, [(self._id(attempt[:2]), attempt.seq, attempt.key, attempt.at, 0)])
@@ -163,6 +176,12 @@ class WireReaderSql:
             .order_by(lanes.c.destination, lanes.c.lane, skips.c.seq)
         )
         self._skips = text_of(ahead, attached=attached)
+        approved = (
+            select(lanes.c.destination, lanes.c.lane, approvals.c.seq)
+            .join(lanes, lanes.c.id == approvals.c.lane)
+            .order_by(lanes.c.destination, lanes.c.lane, approvals.c.seq)
+        )
+        self._approvals = text_of(approved, attached=attached)
         self._attempt = select(
             *(attempts.c.id, lanes.c.destination, lanes.c.lane, attempts.c.seq, attempts.c.at, attempts.c.decision),
             attempts.c.answer,
@@ -186,6 +205,9 @@ class WireReaderSql:
 
     def skips(self) -> list[Skip]:
         return [Skip(*row) for row in fetch(self._connection, self._skips)]
+
+    def approvals(self) -> list[Approval]:
+        return [Approval(*row) for row in fetch(self._connection, self._approvals)]
 
     def attempts(self, destination: str, lane: int, seqs: Collection[int]) -> list[Attempt]:
         """Attempts of these rows, in order of (seq, time of recording)."""

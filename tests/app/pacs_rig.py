@@ -140,14 +140,17 @@ class Rig:
         self.reader = OutboxReader(
             self.path / "store.db", lambda _path: self.store, self.delivering, self.events.append, lambda: None
         )
-        self.delivering.open(Opened(self.journal.lanes(), self.journal.parked(), self.journal.skips()), self.reader)
+        self.delivering.open(
+            Opened(self.journal.lanes(), self.journal.parked(), self.journal.skips(), self.journal.approvals()),
+            self.reader,
+        )
         self.reader._done = {lane[:2]: lane.done for lane in self.journal.lanes()}
         for runner in self.delivering.runners.values():
             self.reader._new.put(runner)
 
     def crash(self):
         """Kill the process and start it again: timers and connections of the old one are gone."""
-        for call in self.reactor.getDelayedCalls():
+        for call in list(self.reactor.getDelayedCalls()):
             call.cancel()
         self.crash_at = 0
         self.start()
@@ -157,7 +160,7 @@ class Rig:
     def wall(self):
         return NOW + int(self.reactor.seconds() * 1_000_000)
 
-    def queue(self, *keys, lane=0, hold=""):
+    def queue(self, *keys, lane=0, hold="", behind=()):
         """Queue messages B1, B2 ... of these patients."""
         rows = []
         for key in keys:
@@ -165,7 +168,9 @@ class Rig:
             name = f"B{self.count}"
             body = f"MSH|^~\\&|RIS||PACS||2026||ORM^O01|{name}|P|2.5\r".encode()
             rows.append(
-                Outgoing("pacs", lane, key, body, name, self.count, "orders", 1, "", 0, "", NOW + self.count, hold)
+                Outgoing(
+                    "pacs", lane, key, body, name, self.count, "orders", 1, "", 0, "", NOW + self.count, hold, behind
+                )
             )
         self.store.commit(Commit(cursors=(), outgoing=rows))
 

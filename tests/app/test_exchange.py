@@ -12,7 +12,7 @@ from engine.app.exchange import DRAIN, PAUSE, STUCK, Exchange
 from engine.app.network_plan import DestinationPlan, ListenerPlan, NetworkPlan
 from engine.channel.ports import Queued
 from engine.channel.receive import ListenerRules
-from engine.errors import Retryable, StoreBroken
+from engine.errors import Retryable, StoreBroken, StoreRefused
 from engine.hl7.acknowledge import read_ack
 from engine.mllp.framing import frame
 from engine.mllp.listener import ConnectionRules
@@ -176,6 +176,17 @@ def test_a_broken_file_answers_nobody_and_ends(rig):
     assert (wire.value(), found.reactor.crashed) == (b"", True)
     assert found.exchange.failure == "the network process cannot go on: journal.db: OperationalError SQLITE_IOERR_FSYNC"
     assert any(isinstance(event, Surprise) for event in found.events)
+
+
+def test_a_command_that_can_never_be_written_is_told(rig):
+    """Who asked hears it in the reactor; the process goes on."""
+    rig = rig()
+    heard = []
+    error = StoreRefused("journal.db: no")
+    rig.exchange.unsettled(heard.append, error)
+    rig.reactor.turn()
+    assert (heard, rig.exchange.failure) == ([error], "")
+    assert any(isinstance(event, Surprise) for event in rig.events)
 
 
 def test_stopping_waits_for_what_is_under_way(rig):

@@ -80,6 +80,9 @@ class Outside:
     def refused(self, intakes, why):
         self.events.put(("refused", intakes, why))
 
+    def unsettled(self, refused, error):
+        self.events.put(("unsettled", refused, error))
+
     def unjudged(self, item, error):
         self.events.put(("unjudged", item, error))
 
@@ -206,7 +209,7 @@ def test_a_journal_that_is_taken_is_waited_for(outside, monkeypatch):
 
     thread = JournalThread(taken, outside)
     thread.start()
-    assert thread.opened.result(SOON) == ([], [], [])
+    assert thread.opened.result(SOON) == ([], [], [], [])
     assert thread.stop(SOON)
     monkeypatch.setattr(journal_thread, "OPENING", 0.0)
     answers.extend([Retryable("journal.db is being written")] * 2)
@@ -289,6 +292,26 @@ def test_a_decision_that_can_never_be_stored_ends_the_thread(journal, outside, t
     thread.put(settle(1))
     thread.start()
     assert outside.next()[0] == "fatal"
+
+
+def test_a_command_that_can_never_be_stored_is_told_and_others_go_on(journal, outside, thread):
+    """A person's mistake ends nobody's process; also where it was owed since the disk was full."""
+    with journal.transaction() as tx:
+        tx.wire.set_lane(Lane("pacs", 0, done=5))
+    told_to = []
+    bad, good = settle(1)._replace(refused=told_to.append), Settle(None, Decided((), Lane("pacs", 1, done=3)))
+    for owed, waiting in (([], [bad, good]), ([bad], [good]), ([good], [bad])):
+        thread._owed = list(owed)
+        for item in waiting:
+            thread.put(item)
+        if not owed:
+            thread.start()
+        events = {name: more for name, *more in (outside.next(), outside.next())}
+        assert set(events) == {"settled", "unsettled"}
+        refused, error = events["unsettled"]
+        refused(error)
+    assert [type(error) for error in told_to] == [StoreRefused] * 3
+    assert journal.lanes() == [Lane("pacs", 0, done=5), Lane("pacs", 1, done=3)]
 
 
 def test_large_frames_come_after_the_others_in_commits_of_their_own(journal, outside, thread):

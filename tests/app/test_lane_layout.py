@@ -117,6 +117,25 @@ def test_a_worker_with_a_newer_configuration_is_served(rig):
     assert rig.pacs.ids == ["B1", "B2"]
 
 
+def test_order_is_by_entry_and_not_by_the_clock(rig):
+    """The clock was set back between two parked messages of one patient in two lanes: the earlier entry goes first."""
+    lay(rig, 4)
+    rig.crash()
+    rig.pacs.answer = lambda line, name: line.answer(ack(name, "AE"))
+    rig.queue(KEY, lane=3)
+    rig.pump()
+    lay(rig, 1)
+    rig.crash()
+    later = rig.store._outbox["pacs", 3][1]
+    rig.store._outbox["pacs", 3][1] = later._replace(created=later.created + 3_600_000_000)
+    rig.queue(KEY, lane=0)
+    rig.pump()
+    rig.pacs.answer = lambda line, name: line.answer(ack(name))
+    rig.ask("release", parked=True)
+    rig.pump()
+    assert rig.pacs.ids == ["B1", "B1", "B2"]
+
+
 def test_stat_orders_do_not_wait_behind_routine(rig):
     """Another connection: routine retries, STAT is through."""
     lay(rig, 1, stat=True)
@@ -126,6 +145,41 @@ def test_stat_orders_do_not_wait_behind_routine(rig):
     rig.queue("HOSP|MR|2", lane=STAT)
     rig.pump()
     assert (rig.pacs.ids, rig.journal.lane("pacs", STAT).done, rig.lane.done) == (["B1", "B2"], 1, 0)
+
+
+def test_a_message_about_orders_of_two_lanes_overtakes_neither(rig):
+    """It waits in its lane until the STAT lane is beyond its other order, also over a restart; what is behind it waits."""
+    lay(rig, 1, stat=True)
+    rig.crash()
+    rig.pacs.answer = lambda line, name: line.answer(ack(name, "AR", "207") if name == "B1" else ack(name))
+    rig.queue(KEY, lane=STAT)
+    rig.queue(KEY)
+    rig.queue(KEY, behind=(STAT,))
+    rig.queue(KEY)
+    rig.queue(KEY, lane=STAT)
+    rig.pump()
+    rig.crash()
+    rig.pump(10)
+    assert set(rig.pacs.ids) == {"B1", "B2"}
+    rig.pacs.answer = lambda line, name: line.answer(ack(name))
+    rig.pump(300)
+    rig.pump()
+    assert list(dict.fromkeys(rig.pacs.ids))[2:] in (["B5", "B3", "B4"], ["B3", "B5", "B4"], ["B3", "B4", "B5"])
+
+
+def test_it_stays_behind_an_order_that_is_refused(rig):
+    """The STAT order is parked: the message about it and a routine one is set aside with the patient."""
+    lay(rig, 1, stat=True)
+    rig.crash()
+    rig.pacs.answer = lambda line, name: line.answer(ack(name, "AE"))
+    rig.queue(KEY, lane=STAT)
+    rig.queue(KEY, behind=(STAT,))
+    rig.pump()
+    assert rig.pacs.ids == ["B1"]
+    rig.pacs.answer = lambda line, name: line.answer(ack(name))
+    rig.ask("release", parked=True)
+    rig.pump()
+    assert rig.pacs.ids == ["B1", "B1", "B2"]
 
 
 def test_layouts_are_read_back():

@@ -97,6 +97,8 @@ def test_a_restart_keeps_the_wait():
     far = Rig(Lane("pacs", 0, tries=3, next_try=NOW + 10**12))
     far.runner.offer([row(1)])
     assert far.clock.getDelayedCalls()[0].getTime() == 300
+    far.clock.advance(300)
+    assert far.sent == ["B1"]
 
 
 def test_a_rejected_message_parks_its_patient_only():

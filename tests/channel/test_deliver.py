@@ -138,16 +138,17 @@ def test_a_lane_that_a_person_stopped_stays_so(result, policy):
     [
         (ack("AA"), "park", Decision.SENT),
         (ack("AE"), "park", Decision.PARKED),
-        (ack("AE"), "hold", Decision.PARKED),
+        (ack("AE"), "hold", Decision.RETRY),
         (ack("AE"), "skip", Decision.FAILED),
         (ack("AE"), "retry", Decision.RETRY),
         (NoAnswer("connection reset"), "park", Decision.RETRY),
     ],
 )
 def test_a_released_row_never_moves_its_lane(result, policy, decision):
-    """`done` is beyond it already."""
+    """`done` is beyond it already; `hold` keeps it at the head of its lane."""
     attempt, lane = decide_released(LANE._replace(tries=2), row(3), result, policy, NOW)
     assert (attempt.decision, lane.done, lane.tries) == (decision, 6, 3 if decision is Decision.RETRY else 0)
+    assert lane.state is (LaneState.HELD if policy == "hold" else LaneState.OPEN)
 
 
 def test_one_commit_holds_all_that_a_command_does():

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine.channel.lane_choice import LaneChoice
+from engine.channel.lane_choice import LaneChoice, parking_key
 from engine.channel.lane_layout import STAT
 from engine.channel.ports import Commit, OrderLane
 from engine.hl7.groups import order_groups
@@ -37,9 +37,9 @@ class Feed:
 
     def __call__(self, *orders, rules=ON, patient="HOSP|MR|1"):
         choice = LaneChoice(self.store)
-        lane = choice.lane("pacs", rules, patient, message(*orders))
+        self.chosen = choice.choose("pacs", rules, patient, message(*orders))
         self.store.commit(Commit(cursors=(), order_lanes=choice.rows))
-        return lane
+        return self.chosen.lane
 
 
 @pytest.fixture
@@ -55,6 +55,9 @@ def feed():
         ({"tq1": "S^Stat^HL70485"}, True),
         ({"obr5": "STAT"}, True),
         ({"obr27": "1^^^^^S"}, True),
+        ({"tq1": "R~S"}, True),
+        ({"orc7": "1^^^^^R~1^^^^^~2^^^^^STAT"}, True),
+        ({"obr27": "1^^^^^R~S^^^^^A", "tq1": "A~R"}, False),
         ({"orc7": "1^^^^^A"}, False),
         ({"tq1": "R"}, False),
         ({"obr5": "SUPER"}, False),
@@ -87,9 +90,9 @@ def test_later_messages_follow_the_first(feed, first):
 def test_within_one_batch_as_well(feed):
     """The lane of an order that the same commit brings is known to the next message."""
     choice = LaneChoice(feed.store)
-    assert choice.lane("pacs", ON, "A", message(order(obr5="S"))) == STAT
-    assert choice.lane("pacs", ON, "A", message(order())) == STAT
-    assert choice.lane("ris", ON, "A", message(order())) == 0
+    assert choice.choose("pacs", ON, "A", message(order(obr5="S"))) == (STAT, ())
+    assert choice.choose("pacs", ON, "A", message(order())) == (STAT, ())
+    assert choice.choose("ris", ON, "A", message(order())) == (0, ())
     assert choice.rows == [
         *(OrderLane("pacs", name, STAT) for name in ("accession ACC1", "filler F1", "placer P1")),
         *(OrderLane("ris", name, 0) for name in ("accession ACC1", "filler F1", "placer P1")),
@@ -104,6 +107,28 @@ def test_several_orders_in_one_message(feed):
     third = {"placer": "P3", "filler": "F3", "accession": "ACC3"}
     assert feed(order(**third)) == 0
     assert feed(order(), order(**third, obr5="S")) == 0
+    assert feed.chosen.behind == (STAT,)
+
+
+def test_an_order_stays_where_its_last_message_went(feed):
+    """One message about a STAT order and a routine one goes behind both; a later one of either follows it."""
+    routine = {"placer": "P2", "filler": "F2", "accession": "ACC2"}
+    assert (feed(order(obr5="S")), feed(order(**routine))) == (STAT, 0)
+    assert (feed(order(), order(**routine)), feed.chosen.behind) == (0, (STAT,))
+    assert (feed(order(obr5="S")), feed.chosen.behind) == (0, ())
+    choice = LaneChoice(feed.store)
+    fifth = {"placer": "P5", "filler": "F5", "accession": "ACC5"}
+    assert choice.choose("pacs", ON, "A", message(order(**fifth, obr5="S"))).lane == STAT
+    assert choice.choose("pacs", ON, "A", message(order(**fifth), order(**routine))) == (0, (STAT,))
+    assert choice.choose("pacs", ON, "A", message(order(**fifth))) == (0, ())
+
+
+def test_what_is_parked_together():
+    """The patient's; of an order that names nobody the order's; a message that names neither stays alone."""
+    assert parking_key("HOSP|MR|1", message(order())) == "HOSP|MR|1"
+    assert parking_key("", message(order())) == "order ACC1"
+    assert parking_key("", message(order(placer="", filler="", accession=""), order(accession=""))) == "order F1"
+    assert parking_key("", message()) == ""
 
 
 def test_without_a_number_nothing_is_promised(feed):

@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.channel.control_ids import control_id
+from engine.channel.lane_layout import STAT
+from engine.channel.model import Channel
 from engine.channel.operator_acts import note_body
 from engine.channel.outcome import Status
 from engine.channel.ports import CATCHING_UP, STOPPED, Commit, Journal, Kind, Received, Store
@@ -1037,3 +1039,29 @@ def test_control_ids_differ_by_every_part_of_the_cause() -> None:
     assert len(set(causes)) == len(causes)
     assert all(len(one) == 20 and one[0] == "B" and one.isalnum() for one in causes)
     assert control_id("a", "pacs", (1, "c", 1)) == causes[0]
+
+
+def test_a_message_about_a_stat_and_a_routine_order_waits_for_both_lanes():
+    """It is queued the usual way behind what the STAT lane holds, and so is what comes later of either order."""
+    bench = Bench(MemoryJournal(), MemoryStore(), with_destination(stat_lane=True))
+    stat = ORM.replace(b"^^R|", b"^^S|")
+    other = ORM.replace(b"P1^EMR", b"P2^EMR").replace(b"F1^RIS", b"F2^RIS").replace(b"ACC1", b"ACC2")
+    both = ORM[: ORM.index(b"ZDS|")] + other[other.index(b"ORC|") :]
+    bench.receive(*(("ris", body) for body in (stat, other, both.replace(b"ORC|NW", b"ORC|CA"), stat)))
+    assert bench.process().entries == 4
+    assert [(row.entry, row.behind) for row in bench.store.outbox("pacs", STAT, 0, 9)] == [(1, ())]
+    assert [(row.entry, row.behind) for row in bench.store.outbox("pacs", 0, 0, 9)] == [
+        *((2, ()), (3, ((STAT, 1),)), (4, ()))
+    ]
+
+
+def test_an_order_without_a_patient_is_parked_by_its_number():
+    """In a channel that passes it on: so its cancel stays behind it. With a patient, by the patient."""
+    steps = [{"step": "set_field", "path": "MSH-5", "value": "PACS"}]
+    words = {"channel": "plain", "from": "ris", "accept": {"MSH-9": ["ORM^O01"]}, "steps": steps, "to": ["pacs"]}
+    bench = Bench(MemoryJournal(), MemoryStore(), SITE._replace(channels=(Channel.model_validate(words),)))
+    nobody = ORM.replace(b"12345^^^HOSP^MR", b"").replace(b"ACC1", b"ACC9")
+    bench.receive(*(("ris", body) for body in (nobody, nobody.replace(b"ORC|NW", b"ORC|CA"), ORM)))
+    bench.process()
+    keys = [row.key for row in bench.store.outbox("pacs", 0, 0, 9)]
+    assert keys == ["order ACC9", "order ACC9", "HOSP|MR|12345"]

@@ -111,6 +111,24 @@ def test_parked_rows_are_listed_by_patient(opened, another_order, backstory):
     assert places_of(opened, "pacs", first.entry) == [(0, 2)]
 
 
+def test_what_must_be_looked_at_says_so(opened, another_order, backstory):
+    """Behind a parked one or the first: with the reason, until a person lets it go."""
+    for accession in ("ACC2", "ACC3"):
+        another_order(accession)
+    reason = "character set 8859/1 cannot carry a character of PID-5"
+    for seq in (2, 3):
+        row = opened.store._outbox["pacs", 0][seq]
+        opened.store._outbox["pacs", 0][seq] = row._replace(hold=reason)
+    park(opened, 2, 3, done=3, answer=reason)
+    first, second = parked_rows(opened, "pacs")
+    assert (first.why, second.why) == (reason, f"behind entry {first.entry}; {reason}")
+    assert f"pacs PARKED (a person must look first: {reason})" in backstory("messages", "--status", "PARKED")[1]
+    with opened.journal.transaction() as tx:
+        tx.wire.approve("pacs", 0, 3)
+    words = json.loads(backstory("lane", "parked", "--json")[1])
+    assert [(row["hold"], row["why"]) for row in words] == [(reason, reason), ("", f"behind entry {first.entry}")]
+
+
 def test_what_a_delivery_waits_for(opened, another_order):
     """Its place, and whether the lane is held, fenced or open."""
     for accession in ("ACC2", "ACC3"):
@@ -126,6 +144,21 @@ def test_what_a_delivery_waits_for(opened, another_order):
         tx.wire.set_lane(Lane("pacs", 0, done=1, state=LaneState.STOPPED, reason="held by anna", since=START))
     assert "number 2 in its lane, which is stopped since 2026-" in Waits(opened).told(row, "QUEUED")
     assert Waits(opened).told(row, "PARKED") == ""
+
+
+def test_a_message_that_waits_for_another_lane_says_so(opened, another_order):
+    """It is about orders in two lanes; the other one is not beyond its order yet."""
+    another_order("ACC2")
+    queued = opened.store._outbox["pacs", 0]
+    row = queued[2] = queued[2]._replace(behind=((1000, 2), (3, 1)))
+    with opened.journal.transaction() as tx:
+        tx.wire.set_lane(Lane("pacs", 3, done=1))
+        tx.wire.set_lane(Lane("pacs", 1000, done=1))
+    reason = "next in its lane, which waits for pacs/1000: earlier messages of the same order"
+    assert Waits(opened).told(row, "QUEUED") == reason
+    with opened.journal.transaction() as tx:
+        tx.wire.set_lane(Lane("pacs", 1000, done=2))
+    assert Waits(opened).told(row, "QUEUED") == "next in its lane"
 
 
 @pytest.mark.parametrize(

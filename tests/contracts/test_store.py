@@ -272,6 +272,18 @@ def test_deliveries_are_numbered_without_gaps_in_their_lane(stores):
     assert [(q.destination, q.lane, q.seq) for q in caused] == [("new", 0, 1), ("pacs", 0, 3), ("pacs", 1, 1)]
 
 
+def test_a_delivery_waits_for_what_other_lanes_hold(stores):
+    """Where they ended in that commit, before it; a lane that holds nothing is not waited for."""
+    first = [outgoing(n, lane=1000) for n in range(3)]
+    stores.store.commit(Commit(at(1), outgoing=first))
+    rows = [outgoing(4, lane=1000), outgoing(5)._replace(behind=(7, 1000)), outgoing(6, lane=1000)]
+    stores.store.commit(Commit(at(2), outgoing=[*rows, outgoing(7, lane=3)._replace(behind=(0, 1000))]))
+    for store in (stores.reader, stores.reopen()):
+        assert [row.behind for row in store.outbox("pacs", 0, 0, 9)] == [((1000, 4),)]
+        assert [row.behind for row in store.outbox("pacs", 3, 0, 9)] == [((0, 1), (1000, 5))]
+        assert {row.behind for row in store.outbox("pacs", 1000, 0, 9)} == {()}
+
+
 def test_a_long_delivery_comes_back(stores):
     """The bytes that leave are the bytes that were queued, however they are kept."""
     body = b"MSH|" + b"NTE|1||text\r" * 3_000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.channel.ports import Attempt, Decision, Lane, LaneState, Parked, Skip
+from engine.channel.ports import Approval, Attempt, Decision, Lane, LaneState, Parked, Skip
 from engine.errors import StoreRefused
 
 
@@ -187,3 +187,25 @@ def test_skipped_rows_are_remembered_until_the_lane_has_passed_them(journals):
         with journals.journal.transaction() as tx:
             tx.wire.set_lane(Lane("pacs", 0, done=done))
         assert [skip.seq for skip in journals.reopen().skips() if skip.lane == 0] == left
+
+
+def test_an_approval_is_known_until_its_row_is_decided(journals):
+    """Retried, parked, parked again: still let go. Sent, failed or skipped: gone. Twice is once."""
+    with journals.journal.transaction() as tx:
+        for lane, seq in ((1, 4), (0, 1), (0, 2), (0, 3), (0, 1)):
+            tx.wire.approve("pacs", lane, seq)
+    everything = [Approval("pacs", 0, 1), Approval("pacs", 0, 2), Approval("pacs", 0, 3), Approval("pacs", 1, 4)]
+    assert journals.reader.approvals() == everything
+    with journals.journal.transaction() as tx:
+        tx.wire.record(attempt(1, Decision.RETRY), Lane("pacs", 0))
+        tx.wire.record(attempt(1, Decision.PARKED), Lane("pacs", 0, done=1))
+        tx.wire.parked_decided(attempt(1, Decision.PARKED))
+    with journals.failing() as tx:
+        tx.wire.record(attempt(2), Lane("pacs", 0, done=2))
+        tx.wire.approve("pacs", 0, 9)
+    assert journals.reopen().approvals() == everything
+    with journals.journal.transaction() as tx:
+        tx.wire.parked_decided(attempt(1))
+        tx.wire.record(attempt(2, Decision.FAILED), Lane("pacs", 0, done=2))
+        tx.wire.skip(attempt(3, Decision.SKIPPED), Lane("pacs", 0, done=3))
+    assert journals.reader.approvals() == everything[3:]

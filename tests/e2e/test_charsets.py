@@ -78,10 +78,10 @@ def test_a_held_order_waits_for_a_person(tmp_path: Path) -> None:
     reason = "character set 8859/1 cannot carry a character of PID-5"
     with Sink() as sink, Engine(tmp_path, pacs=sink.port, edit=edit) as engine:
 
-        def held() -> bool:
+        def held(done: int = 1) -> bool:
             with engine.journal() as journal:
                 lane = journal.lane("pacs", 0)
-            return (lane.state, lane.reason, lane.done) == (LaneState.HELD, reason, 1)
+            return (lane.state, lane.reason, lane.done) == (LaneState.HELD, reason, done)
 
         assert b"MSA|AA|" in engine.send("ris", order(1, "UNICODE UTF-8", "utf-8", "MÜLLER"))
         assert b"MSA|AA|" in engine.send("ris", order(2, "UNICODE UTF-8", "utf-8", "山田"))
@@ -90,3 +90,7 @@ def test_a_held_order_waits_for_a_person(tmp_path: Path) -> None:
         engine.start()
         assert held()
         assert len(sink.received) == 1
+        assert b"MSA|AA|" in engine.send("ris", order(3, "UNICODE UTF-8", "utf-8", "山本"))
+        engine.command("supervisor", "lane", act="release", destination="pacs")
+        wait_for(lambda: held(2), "the lane is held before the third order")
+        assert len(sink.received) == 2
