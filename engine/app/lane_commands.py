@@ -188,14 +188,16 @@ class LaneCommands:
         if not groups:
             raise Rejected(f"{asked.destination}: nothing is parked that was not released already")
         rows = sum(map(parking.count, groups))
-        runner = self._delivering.runner_for((asked.destination, parking.release(groups[0])))
-        for group in groups[1:]:
-            self._delivering.runner_for((asked.destination, parking.release(group)))
+        runners = [self._delivering.runner_for((asked.destination, parking.release(group))) for group in groups]
+        runner, senders = runners[0], _lanes(runners)
         keys = tuple(group for group in groups if isinstance(group, str))
         places = tuple(group for group in groups if not isinstance(group, str))
         decided = Decided((), runner.newest, unpark=keys, unpark_rows=places)
         told = DeliveryReleased(asked.destination, len(groups), rows, asked.command.who)
-        self._submit(asked, [(runner, decided)], [told], patients=len(groups), rows=rows)
+        held = sum(lane.state is not LaneState.OPEN for lane in senders)
+        retrying = sum(bool(lane.next_try) for lane in senders)
+        words = {"patients": len(groups), "rows": rows, "held": held, "retrying": retrying}
+        self._submit(asked, [(runner, decided)], [told], **{name: count for name, count in words.items() if count})
 
     def _groups(self, asked: _Asked) -> list[Group]:
         """The parked groups that the command names; raises Rejected where one of them is not parked."""

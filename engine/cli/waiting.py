@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from engine.channel.answer_words import meaning, told
 from engine.channel.lane_layout import Layout, layouts
-from engine.channel.ports import Attempt, Decision, Lane, LaneState, Parked, Queued
+from engine.channel.ports import Attempt, Decision, Lane, LaneState, Queued
+from engine.cli.aside import Aside
 from engine.cli.console import moment, printable
 from engine.cli.site import Readers
 
@@ -16,9 +17,11 @@ class LaneRow(NamedTuple):
     """A lane as it is listed."""
 
     lane: Lane
-    waiting: int
-    parked: int
+    waiting: int  # in its queue, and parked rows that were released and that it sends
+    parked: int  # what nobody has released
     behind: str  # what of an earlier layout it waits for
+    released: int = 0  # of those that wait: parked rows that go first
+    oldest_released: int = 0  # since when the oldest of these is parked, UTC microseconds
 
     def cells(self) -> list[str]:
         lane = self.lane
@@ -45,22 +48,6 @@ class LaneRow(NamedTuple):
         return {**words, "waiting": self.waiting, "parked": self.parked}
 
 
-class ParkedRow(NamedTuple):
-    """A parked delivery as it is listed."""
-
-    destination: str
-    patient: str  # "HOSP|MR|1", "" where the message names nobody
-    entry: int
-    lane: int
-    number: int
-    since: int
-    released: bool
-    why: str  # "AE 204", "behind entry 4711"
-
-    def __repr__(self) -> str:
-        return f"ParkedRow({self.destination}/{self.lane} {self.number}, {self.why!r})"
-
-
 def lane_state(lane: Lane) -> str:
     """open, retrying, held or stopped."""
     return "retrying" if lane.state is LaneState.OPEN and lane.tries > 0 else lane.state.name.lower()
@@ -70,14 +57,16 @@ def lane_rows(readers: Readers) -> list[LaneRow]:
     """All lanes with what waits in them, by destination and number."""
     tails, known = readers.store.outbox_tails(), {lane[:2]: lane for lane in readers.journal.lanes()}
     skips = Counter((skip.destination, skip.lane) for skip in readers.journal.skips())
-    parked = Counter((row.destination, row.lane) for row in readers.journal.parked())
+    aside = Aside(readers.journal.parked())
     laid = layouts(readers.store.switches())
     rows = []
     for place in sorted({*tails, *known}):
         lane = known.get(place) or Lane(*place)
-        waiting = max(tails.get(place, 0) - lane.done, 0) - skips[place]
-        behind = _behind(lane, known, laid.get(lane.destination)) if waiting else ""
-        rows.append(LaneRow(lane, waiting, parked[place], behind))
+        queued = max(tails.get(place, 0) - lane.done, 0) - skips[place]
+        behind = _behind(lane, known, laid.get(lane.destination)) if queued else ""
+        released = aside.released.get(place, [])
+        first = min((row.at for row in released), default=0)
+        rows.append(LaneRow(lane, queued + len(released), aside.parked[place], behind, len(released), first))
     return rows
 
 
@@ -93,29 +82,6 @@ def _behind(lane: Lane, known: dict[tuple[str, int], Lane], layout: Layout | Non
         return ""
     others = ", ".join(f"{lane.destination}/{number}" for number, tail in sorted(fence.items()) if done(number) < tail)
     return f"waits for {others}: queued before the number of lanes was changed"
-
-
-def parked_rows(readers: Readers, destination: str = "") -> list[ParkedRow]:
-    """What is parked, by destination and patient, in the order in which it goes."""
-    rows: list[ParkedRow] = []
-    for parked in readers.journal.parked(destination or None):
-        found = readers.store.outbox_rows(parked.destination, parked.lane, [parked.seq])
-        rows.append(_parked_row(readers, parked, found[0] if found else None))
-    rows.sort(key=lambda row: (row.destination, row.patient, row.entry, row.lane, row.number))
-    first: dict[tuple[str, str], int] = {}
-    shown = []
-    for row in rows:
-        head = first.setdefault((row.destination, row.patient), row.entry)
-        behind = row.patient and head != row.entry
-        shown.append(row._replace(why=f"behind entry {head}") if behind else row)
-    return shown
-
-
-def _parked_row(readers: Readers, parked: Parked, queued: Queued | None) -> ParkedRow:
-    attempts = readers.journal.attempts(parked.destination, parked.lane, [parked.seq])
-    why = attempts[-1].answer if attempts else ""
-    entry = queued.entry if queued else 0
-    return ParkedRow(*(parked.destination, parked.key, entry, parked.lane, parked.seq, parked.at, parked.released, why))
 
 
 def places_of(readers: Readers, destination: str, entry: int) -> list[tuple[int, int]]:
@@ -145,29 +111,49 @@ class Waits:
         return {(row.lane.destination, row.lane.lane): row for row in lane_rows(self._readers)}
 
     @cached_property
-    def _parked(self) -> dict[tuple[str, int, int], ParkedRow]:
-        return {(row.destination, row.lane, row.number): row for row in parked_rows(self._readers)}
+    def _aside(self) -> Aside:
+        return Aside(self._readers.journal.parked())
 
     def told(self, row: Queued, status: str) -> str:
         """Its place, why the lane does not move, when it goes again; of a parked one, behind which."""
         if status == "PARKED":
-            parked = self._parked.get((row.destination, row.lane, row.seq))
-            return _parked_words(parked) if parked else ""
+            return self._parked_words(row)
         lane = self._lanes[row.destination, row.lane]
         return _queue_words(lane, row.seq - lane.lane.done)
 
+    def _parked_words(self, row: Queued) -> str:
+        parked = self._aside.rows.get((row.destination, row.lane, row.seq))
+        if parked is None:
+            return ""
+        if parked.released:
+            return _released_words(self._lanes[self._aside.sender(parked)])
+        first = self._aside.first_entry(self._readers, parked)
+        if first and first != row.entry:
+            return f"behind entry {first}"
+        attempts = self._readers.journal.attempts(row.destination, row.lane, [row.seq])
+        return f"refused with {told(attempts[-1].answer if attempts else '')}"
 
-def _parked_words(row: ParkedRow) -> str:
-    if row.released:
-        return "released, goes next"
-    return row.why if row.why.startswith("behind") else f"refused with {told(row.why)}"
+
+def _released_words(row: LaneRow) -> str:
+    lane = row.lane
+    if lane.state is not LaneState.OPEN:
+        return f"released, but {lane.destination}/{lane.lane}{_stands(lane)}"
+    return f"released, goes next{_tries(lane)}"
 
 
 def _queue_words(row: LaneRow, position: int) -> str:
     lane = row.lane
     where = "next in its lane" if position <= 1 else f"number {position} in its lane"
     if lane.state is not LaneState.OPEN:
-        return f"{where}, which is {lane_state(lane)} since {moment(lane.since)[:19]}: {told(lane.reason)}"
+        return f"{where}, which{_stands(lane)}"
     if lane.tries:
-        return f"{where}: {told(lane.reason)}, next try at {moment(lane.next_try)[11:19]}"
+        return f"{where}{_tries(lane)}"
     return f"{where}, which {row.behind}" if row.behind else where
+
+
+def _stands(lane: Lane) -> str:
+    return f" is {lane_state(lane)} since {moment(lane.since)[:19]}: {told(lane.reason)}"
+
+
+def _tries(lane: Lane) -> str:
+    return f": {told(lane.reason)}, next try at {moment(lane.next_try)[11:19]}" if lane.tries else ""
