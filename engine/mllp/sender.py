@@ -195,7 +195,12 @@ class MllpSender:
     def _patience(self) -> float:
         """Seconds of silence after which the message in flight is decided."""
         timeout = self.target.ack_timeout
-        return min(NOT_ANSWERED, timeout) if self._awaited.silence == NEVER else timeout
+        return min(NOT_ANSWERED, timeout) if self._awaited.silence == NEVER and not self._is_clogged else timeout
+
+    @property
+    def _is_clogged(self) -> bool:
+        """Whether the message is still here, since the destination does not read."""
+        return self._wire is not None and self._wire.clogged
 
     def _write(self, wire: SenderWire) -> None:
         """The answer's time begins only here: connecting has limits of its own."""
@@ -204,6 +209,8 @@ class MllpSender:
             self._watch(self._patience)
         elif self._awaited.silence == NEVER:
             self._timer.reset(self._patience)
+        if self._awaited.silence:
+            wire.watch_writing()
         wire.write(self._body)
 
     def _watch(self, seconds: float) -> None:
@@ -216,13 +223,13 @@ class MllpSender:
             return
         left = self._sent_at + self._patience - self.reactor.seconds()
         if left > 0:
-            self._watch(left)
+            self._watch(min(left, NOT_ANSWERED) if self._is_clogged else left)
+        elif not self._awaited.silence or self._is_clogged:
+            self._doubt(f"no answer for {self.target.ack_timeout:g} s")
         elif self._awaited.silence == NEVER:
             self._end(NoAnswer("not answered, as MSH-15 NE asks", taken=True))
-        elif self._awaited.silence:
-            self._end(NoAnswer(f"not refused for {self.target.ack_timeout:g} s, as MSH-15 ER means", taken=True))
         else:
-            self._doubt(f"no answer for {self.target.ack_timeout:g} s")
+            self._end(NoAnswer(f"not refused for {self.target.ack_timeout:g} s, as MSH-15 ER means", taken=True))
 
 
 def _why_lost(error: BaseException | None) -> str:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import IAddress, IHandshakeListener
+from twisted.internet.interfaces import IAddress, IHandshakeListener, IPushProducer
 from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -17,6 +17,22 @@ if TYPE_CHECKING:
 MAX_ANSWER = 64 * 1024
 VANISHED = 30.0  # seconds in which TCP finds out that the destination is gone; ack_timeout where that is longer
 REMEMBERED = 256  # control ids of messages that a connection has answered
+
+
+@implementer(IPushProducer)
+class _Outlet:
+    """Told by the transport when what was written stays in its buffer, and when that is empty again."""
+
+    clogged = False
+
+    def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
+        self.clogged = True
+
+    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
+        self.clogged = False
+
+    def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """The connection is lost, which the protocol is told as well."""
 
 
 class SenderFactory(ClientFactory):
@@ -45,6 +61,7 @@ class SenderWire(Protocol):
         self._framer = Framer(MAX_ANSWER)
         self._silence: Any = None
         self._answered: dict[bytes, None] = {}
+        self._outlet: _Outlet | None = None
 
     @property
     def _wire(self) -> Any:
@@ -71,6 +88,17 @@ class SenderWire(Protocol):
         self._answered[control_id] = None
         if len(self._answered) > REMEMBERED:
             del self._answered[next(iter(self._answered))]
+
+    def watch_writing(self) -> None:
+        """Begin to know whether the peer takes what is written; for messages whose silence is good news."""
+        if self._outlet is None:
+            self._outlet = _Outlet()
+            self._wire.registerProducer(self._outlet, True)
+
+    @property
+    def clogged(self) -> bool:
+        """Whether the peer has left more than Twisted's buffer (64 KB) unread."""
+        return self._outlet is not None and self._outlet.clogged
 
     def write(self, body: bytes) -> None:
         self._write(frame(body))

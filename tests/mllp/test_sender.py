@@ -194,6 +194,32 @@ def test_what_wants_no_answer_counts_when_its_connection_lives_on(lane, applicat
     assert (lane.results[2:], wire.aborted) == ([NoAnswer("connection reset")], False)
 
 
+@pytest.mark.parametrize("accept", ["NE", "ER"])
+def test_what_the_peer_does_not_read_is_not_sent(lane, accept):
+    """The message is still in our own buffer: nothing came of it in `ack_timeout`, so it goes again."""
+    lane.sender.send(order("B1", accept), "B1")
+    _, wire = lane.accept()
+    wire.producer.pauseProducing()
+    lane.reactor.pump([0.5] * 59)
+    assert lane.results == []
+    lane.reactor.advance(0.5)
+    assert (lane.results, wire.aborted) == ([NoAnswer("no answer for 30 s")], True)
+    wire.producer.stopProducing()
+
+
+def test_what_the_peer_reads_at_last_is_sent_soon(lane):
+    """Also the second message of a connection, and without waiting for the whole of `ack_timeout`."""
+    for name in ("B1", "B2"):
+        lane.sender.send(order(name, "NE"), name)
+        if name == "B1":
+            _, wire = lane.accept()
+        wire.producer.pauseProducing()
+        lane.reactor.pump([0.5] * 10)
+        wire.producer.resumeProducing()
+        lane.reactor.advance(1)
+    assert lane.results == [NoAnswer("not answered, as MSH-15 NE asks", taken=True)] * 2
+
+
 def test_an_answer_that_was_not_asked_for_counts(lane):
     """MSH-15 NE, and a receiver that knows the original mode only: its answer decides, at once."""
     lane.sender.send(order("B1", "NE"), "B1")
