@@ -131,6 +131,20 @@ def test_what_was_released_says_why_it_waits(opened, another_order, backstory):
     assert ": held by anna)" in backstory("messages")[1]
 
 
+def test_what_was_sent_without_an_answer_says_what_that_means(opened, another_order, backstory):
+    """Nothing proves that it arrived; an AA needs no words."""
+    another_order("ACC2")
+    with opened.journal.transaction() as tx:
+        answer = "not answered, as MSH-15 NE asks"
+        tx.wire.record(Attempt("pacs", 0, 2, START, Decision.SENT, answer), Lane("pacs", 0, done=2))
+    entry = opened.store.outbox("pacs", 0, 1, 1)[0].entry
+    assert (
+        f"SENT  {answer}: the message asks for no answer: it was written, and nothing proves"
+        in backstory("messages", "show", entry)[1]
+    )
+    assert backstory("messages", "show", 7)[1].count("SENT  AA\n") == 1
+
+
 def test_many_parked_rows_are_read_in_few_statements(opened, another_order, monkeypatch):
     """One row's words look at the heads of its patient, not at all of them; the list asks for hundreds at once."""
     for accession in ("ACC2", "ACC3", "ACC4"):
