@@ -23,6 +23,10 @@ MAX_LINE = 64 * 1024 * 1024  # a deferred result or an edited message travels in
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid of SO_PEERCRED
 
 
+class NotAnswered(Retryable):
+    """A process did not answer in time; what it was asked may still be done."""
+
+
 class Command(NamedTuple):
     """What somebody asks of a process."""
 
@@ -130,7 +134,7 @@ def call(
     `command_id` and `who` are given by who passes a command on; the same id again changes nothing.
 
     Raises:
-        Retryable: nobody listens there, or the answer did not come in time.
+        Retryable: nobody listens there; NotAnswered where the answer did not come in time.
         Rejected: the process refused; the text says why.
     """
     line = _line({"id": command_id or uuid.uuid4().hex, "who": who or user(), "verb": verb, "args": dict(args or {})})
@@ -143,7 +147,8 @@ def call(
             with sock.makefile("rb") as lines:
                 answer = lines.readline(MAX_LINE)
     except TimeoutError:
-        raise Retryable(f"{path.stem}: no answer within {timeout:g} s") from None
+        still = "" if verb == "status" else "; what was asked may still be done, so look before asking again"
+        raise NotAnswered(f"{path.stem}: no answer within {timeout:g} s{still}") from None
     except OSError as error:
         raise Retryable(f"{path.stem} is not running ({error.strerror or type(error).__name__})") from None
     if not answer:

@@ -5,17 +5,21 @@ configuration has no more is served until it is empty.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
-from engine.app.events import Event
+from engine.app.delivery_events import RefusedAfterwards
+from engine.app.events import Event, control_id
 from engine.app.journal_items import Item, Opened, Settle
 from engine.app.lanes import LanePorts, LaneRunner
 from engine.app.network_plan import DestinationPlan
 from engine.app.outbox_reader import Fetched, OutboxReader
 from engine.app.parking import Parking, Place
-from engine.channel.deliver import Decided
+from engine.channel.answer_words import told
+from engine.channel.deliver import Decided, is_accepted, spelled
 from engine.channel.lane_layout import STAT
 from engine.channel.ports import Lane, LaneState, Queued
+from engine.hl7.acknowledge import Ack
 from engine.mllp.sender import MllpSender
 
 AGE = 60.0  # seconds between two looks at how long lanes wait
@@ -125,8 +129,15 @@ class Delivering:
             runner.submit(Decided((), lane))  # a row, so that it is seen, and stays so when others are released
         self.runners[name, number] = runner
         secure = self.secure(name, self._ports.reactor)
-        runner.attach(MllpSender(plan.target, runner.result, self._ports.reactor, secure))
+        second = partial(self._answered_again, name, number)
+        runner.attach(MllpSender(plan.target, runner.result, self._ports.reactor, secure, second))
         return runner
+
+    def _answered_again(self, name: str, number: int, ack: Ack) -> None:
+        """CA and later AA is how the enhanced mode works; a refusal after the answer that counted is told."""
+        if not is_accepted(ack):
+            answer = told(spelled(ack))
+            self._ports.emit(RefusedAfterwards(name, number, control_id(ack.echoed), answer))
 
     def _lane(self, name: str, number: int) -> tuple[Lane, bool]:
         """The lane's row, and whether it is a new one; of a destination that a person has stopped whole it is stopped."""

@@ -19,6 +19,17 @@ class DeliveryLate(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedAfterwards(Event):
+    """A receiver refuses what it has answered before; that answer stays, and a person must look."""
+
+    destination: str
+    lane: int
+    control_id: str
+    answer: str
+    level: ClassVar[Level] = Level.ERROR
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveryReleased(Event):
     """A person let parked rows go; they are sent in order, before newer ones of their patients."""
 

@@ -202,9 +202,17 @@ class LaneCommands:
             for group in groups:
                 parking.refused(group)
 
-        self._submit(
-            asked, [(runner, decided)], [told], undo, patients=max(len(groups), 1), rows=max(rows, len(approve))
-        )
+        senders = _lanes(runners)
+        held_lanes = sum(lane.state is not LaneState.OPEN for lane in senders)
+        retrying = sum(bool(lane.next_try) for lane in senders)
+        words = {
+            "patients": max(len(groups), 1),
+            "rows": max(rows, len(approve)),
+            "held": held_lanes,
+            "retrying": retrying,
+        }
+        counts = {name: count for name, count in words.items() if count}
+        self._submit(asked, [(runner, decided)], [told], undo, **counts)
 
     def _groups(self, asked: _Asked) -> list[Group]:
         """The parked groups that the command names; raises Rejected where one of them is not parked."""

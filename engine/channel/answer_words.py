@@ -24,6 +24,8 @@ _STARTS = (  # (how a reason begins, what it means)
     ("connection closed", "the receiver closed without an answer; whether it took the message is not known"),
     ("no connection", "the connection could not be made"),
     ("no answer for", "connected, but silent; whether it took the message is not known, so the same goes again"),
+    ("not answered", "the message asks for no answer: it was written, and nothing proves that it arrived"),
+    ("not refused", "the message asks to be answered only when refused: silence means that it was taken"),
     ("answer is empty", "a frame with nothing in it is no acknowledgement"),
     ("answer for another message", "its MSA-2 is not our MSH-10: it is credited to nothing"),
     ("answer is no HL7", "what came back is no acknowledgement: is something else listening on that port?"),

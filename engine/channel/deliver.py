@@ -38,7 +38,7 @@ _NOTHING = Decided((), Lane("", 0))[2:]
 
 def decide(lane: Lane, row: Queued, result: Ack | NoAnswer, on_reject: OnReject, now: int) -> tuple[Attempt, Lane]:
     """Decide what an answer, or none, means for the row and its lane; pure; `now` in UTC microseconds."""
-    answer = _spelled(result)
+    answer = spelled(result)
     if is_accepted(result):
         return _attempt(row, now, Decision.SENT, answer), passed(lane, row.seq)
     if not is_rejection(result) or on_reject == "retry":
@@ -56,7 +56,7 @@ def decide_released(
 
     Refused again it stays parked, or with `hold` released at the head of its lane, which is HELD.
     """
-    answer = _spelled(result)
+    answer = spelled(result)
     if is_accepted(result):
         decision = Decision.SENT
     elif not is_rejection(result) or on_reject == "retry":
@@ -125,8 +125,8 @@ def _aside(tx: JournalTransaction, one: Decided) -> None:
 
 
 def is_accepted(result: Ack | NoAnswer) -> bool:
-    """AA or CA."""
-    return isinstance(result, Ack) and result.code in ACCEPTED
+    """AA or CA; or silence after a message that asked for none (MSH-15)."""
+    return result.taken if isinstance(result, NoAnswer) else result.code in ACCEPTED
 
 
 def is_rejection(result: Ack | NoAnswer) -> bool:
@@ -136,7 +136,7 @@ def is_rejection(result: Ack | NoAnswer) -> bool:
     return result.code in {"AE", "CE"} or (result.code == "AR" and result.error_code not in TRY_AGAIN)
 
 
-def _spelled(result: Ack | NoAnswer) -> str:
+def spelled(result: Ack | NoAnswer) -> str:
     """Fixed words and codes: what a foreign system writes as text is never kept here."""
     if isinstance(result, NoAnswer):
         return result.reason

@@ -18,6 +18,9 @@ class DestinationConfig(Model):
     stat_lane: Annotated[bool, Field(description="a lane of its own for orders with priority STAT")] = False
     on_reject: Literal["park", "hold", "retry", "skip"] = Field("park", description="what follows AE, CE or AR")  # D8
     control_id: Literal["own", "keep"] = Field("own", description="MSH-10: one of ours, or as it came")  # D9
+    acknowledgement: Literal["original", "keep"] = Field(
+        "original", description="MSH-15 and MSH-16: emptied, so that every message is answered; or as they came"
+    )
     charset: Charset = "utf-8"
     unencodable: Literal["transliterate", "question", "hold"] = Field(
         "transliterate", description="what becomes of a character that the charset lacks"

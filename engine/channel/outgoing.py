@@ -1,4 +1,4 @@
-"""From a transformed message to the row of a destination's lane: charset, length, MSH-10, lane (D1, D7, D9)."""
+"""From a transformed message to the row of a destination's lane: charset, length, MSH-10, 15, 16, lane (D1, D7, D9)."""
 
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
@@ -11,6 +11,7 @@ from engine.hl7.path import Path
 from engine.hl7.transcode import Transcoded, added_beyond, transcoded
 
 MSH_10 = Path.parse("MSH-10")
+_ACKNOWLEDGEMENT = (Path.parse("MSH-15"), Path.parse("MSH-16"))
 _NAMED = 4  # fields that a flag names; each wording is kept once for ever
 
 
@@ -23,6 +24,8 @@ class DestinationRules(Protocol):
     def stat_lane(self) -> bool: ...
     @property
     def control_id(self) -> str: ...  # own | keep
+    @property
+    def acknowledgement(self) -> str: ...  # original | keep
     @property
     def charset(self) -> str: ...
     @property
@@ -78,12 +81,22 @@ def outgoing(message: Message, destination: str, rules: DestinationRules, cause:
     else:
         stamp = control_id(cause.installation, destination, (cause.entry, cause.channel, cause.run))
         message = message.with_raw(MSH_10, stamp.encode("ascii"))
+    if rules.acknowledgement == "original":
+        message = _in_original_mode(message)
     there = transcoded(message, rules.charset, rules.unencodable)
     row = Outgoing(
         *(destination, lane, cause.patient, there.raw, stamp, cause.entry, cause.channel, cause.run, cause.order, 0),
         *(cause.configuration, cause.created, _hold(there, rules)),
     )
     return Leaving(row, _flags(there, rules), _too_long(rules) if 0 < rules.max_bytes < len(there.raw) else "")
+
+
+def _in_original_mode(message: Message) -> Message:
+    """Without the acknowledgements that its sender asked us for: on our own connection every message is answered (2.9.2)."""
+    for path in _ACKNOWLEDGEMENT:
+        if message.segments[0].raw_field(path.field):
+            message = message.with_raw(path, b"")
+    return message
 
 
 def _hold(there: Transcoded, rules: DestinationRules) -> str:

@@ -36,7 +36,7 @@ def deliveries(readers: Readers, entries: list[int]) -> dict[int, list[Delivery]
             attempts.setdefault(attempt.seq, []).append(attempt)
         state = readers.journal.lane(destination, lane).state
         for row in rows:
-            tried = sorted(attempts.get(row.seq, []), key=lambda attempt: attempt.at)
+            tried = attempts.get(row.seq, [])  # as they were recorded: the wall clock may have been set back
             became = status(tried, state)
             waits = waiting.told(row, became) if became in WAITING else ""
             found[row.entry].append(Delivery(row, became, tried, waits))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from engine.channel.answer_words import told
 from engine.channel.operator_acts import ONCE
 from engine.channel.outcome import Status
-from engine.channel.ports import LIVE, STOPPED, Cursor, Lane, LaneState, OutcomeRow
+from engine.channel.ports import LIVE, STOPPED, Cursor, Decision, Lane, LaneState, OutcomeRow
 from engine.cli.certificate_needs import certificate_needs
 from engine.cli.console import ago
 from engine.cli.site import Readers, load_config, open_readers, socket_of
@@ -31,6 +31,12 @@ class LaneHealth(NamedTuple):
     lane: Lane
     waiting: int
     oldest: int  # created, UTC microseconds; 0 = nothing waits
+    behind: str = ""  # what of an earlier layout it waits for
+
+    @property
+    def told(self) -> str:
+        """Why it does not go on; "" where it does."""
+        return told(self.lane.reason) or self.behind
 
 
 class Health(NamedTuple):
@@ -52,6 +58,7 @@ class Health(NamedTuple):
     traffic: Mapping[str, Mapping[str, int]] = {}  # by listener: what it has counted since the process started
     # by channel: messages that failed lately, and that somebody must look at: an order of two patients, a surprise
     alerts: Mapping[str, int] = {}
+    failed: Mapping[str, int] = {}  # by destination: messages that lately failed there and do not go again
     removed: Mapping[str, int] = {}  # by destination that config.yaml lacks: messages that wait for it
 
     @property
@@ -112,6 +119,7 @@ def look(
         counts=store.counts(),
         quarantined=_quarantined(readers, lately),
         traffic=answer[1].get("processes", {}).get("network", {}).get("listeners", {}),
+        failed=_failed(readers, now - LATELY),
         alerts=Counter(row.channel or "(no channel)" for row in lately if row.alerts),
     )
 
@@ -132,10 +140,19 @@ def _quarantined(readers: Readers, failed: Iterable[OutcomeRow]) -> int:
 
 def _lanes(readers: Readers) -> list[LaneHealth]:
     found = []
-    for lane, waiting, *_ in lane_rows(readers):
-        first = readers.store.outbox(lane.destination, lane.lane, lane.done, 1) if waiting else []
-        found.append(LaneHealth(lane, waiting, first[0].created if first else 0))
+    for row in lane_rows(readers):
+        lane = row.lane
+        queued = row.waiting > row.released
+        first = readers.store.outbox(lane.destination, lane.lane, lane.done, 1) if queued else []
+        ages = [age for age in (row.oldest_released, *(one.created for one in first)) if age]
+        found.append(LaneHealth(lane, row.waiting, min(ages, default=0), row.behind))
     return found
+
+
+def _failed(readers: Readers, since: int) -> dict[str, int]:
+    """By destination: messages that were refused and passed over (`on_reject: skip`), or that are lost."""
+    attempts = readers.journal.latest_attempts(Decision.FAILED, since, MOST_FAILED)
+    return Counter(name for name, _, _ in {(one.destination, one.lane, one.seq) for one in attempts})
 
 
 def needs(health: Health) -> list[str]:
@@ -158,6 +175,11 @@ def needs(health: Health) -> list[str]:
     found += [
         f"{count} message{'s' if count > 1 else ''} of {name} FAILED with an alert in the last day (backstory messages --status FAILED)"
         for name, count in sorted(health.alerts.items())
+    ]
+    found += [
+        f"{count} message{'s' if count > 1 else ''} to {name} FAILED in the last day and do not go again"
+        " (backstory messages --status FAILED)"
+        for name, count in sorted(health.failed.items())
     ]
     if health.quarantined:
         messages = f"{health.quarantined} message{'s' if health.quarantined > 1 else ''}"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine.channel.answer_words import meaning, told
+from engine.channel.deliver import ACCEPTED
 from engine.channel.outcome import Status
 from engine.channel.ports import Decision, Entry, Kind, OutcomeRow
 from engine.cli.console import moment, printable
@@ -94,7 +95,8 @@ def _delivery_lines(sent: list[Delivery]) -> Iterator[str]:
         row = delivery.row
         yield f"  {delivery_words(delivery)} (lane {row.lane}, number {row.seq})"
         for attempt in delivery.attempts:
-            means = meaning(attempt.answer) if attempt.decision is not Decision.SENT else ""
+            taken = attempt.decision is Decision.SENT and attempt.answer[:2] in ACCEPTED
+            means = "" if taken else meaning(attempt.answer)
             answer = printable(told(attempt.answer)) + (f": {means}" if means else "")
             yield f"    {moment(attempt.at)}  {attempt.decision.name}  {answer}"
 

@@ -48,7 +48,7 @@ def messages(
         str,
         typer.Option(
             help="RECEIVED, FILTERED, TRANSFORMED or FAILED; QUARANTINED, refused when it came; "
-            "or of what was to be delivered QUEUED, HELD or PARKED."
+            "or of what was to be delivered QUEUED, HELD, PARKED, SENT, SKIPPED or FAILED."
         ),
     ] = "",
     channel: Annotated[str, typer.Option(help="Only what this channel did.")] = "",

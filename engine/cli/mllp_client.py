@@ -101,7 +101,7 @@ class MllpClient:
                 return None
             raise
         # an answer to bytes without a readable MSH has no control id to repeat
-        if msh is not None and ack.control_id.encode("utf-8", "replace") != msh.control_id:
+        if msh is not None and ack.echoed != msh.control_id:
             raise Unreadable(f"{self.address}: the answer is for another message")
         return f"{ack.code} {ack.error_code}".strip()
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
+from engine.channel.answer_words import told
 from engine.channel.control_ids import SENT
 from engine.channel.outcome import Status
-from engine.channel.ports import LIVE, Entry, Kind, OutcomeNote, OutcomeRow, SearchKey
+from engine.channel.ports import LIVE, Decision, Entry, Kind, OutcomeNote, OutcomeRow, SearchKey
 from engine.channel.refused import read_refused, refused_keys
 from engine.channel.search_keys import search_keys
 from engine.cli.console import moment, printable
@@ -21,7 +22,8 @@ _Row = TypeVar("_Row", OutcomeRow, OutcomeNote)
 _WINDOW = 100  # entries looked at together
 _LOOKED_AT = 20_000  # entries looked at for one page
 _FOUND = 1000  # entries of one key
-_WAITING = ("QUEUED", "HELD", "PARKED")  # of deliveries; the other statuses are those of outcomes
+_WAITING = ("QUEUED", "HELD", "PARKED")  # of deliveries
+_DECIDED = ("SENT", "FAILED", "SKIPPED")  # of deliveries as well; FAILED is one of outcomes, too
 _QUARANTINED = Kind.QUARANTINED.name
 
 
@@ -64,7 +66,7 @@ class Found(NamedTuple):
 
 def search(readers: Readers, criteria: Criteria) -> Found:
     """One page of entries that meet all criteria; raises ConfigError for a status that is none."""
-    known = (*Status.__members__, _QUARANTINED, *_WAITING)
+    known = tuple(dict.fromkeys((*Status.__members__, _QUARANTINED, *_WAITING, *_DECIDED)))
     if criteria.status and criteria.status not in known:
         raise ConfigError(f"{criteria.status!r} is no status; there are {', '.join(known)}")
     rows: list[list[str]] = []
@@ -99,8 +101,10 @@ def _positions(readers: Readers, criteria: Criteria) -> Iterator[int]:
     if criteria.status in _WAITING:
         waiting = _undelivered(readers, parked=criteria.status == "PARKED")
         yield from sorted((entry for entry in waiting if entry <= top), reverse=True)
-    elif criteria.status in ("", "RECEIVED"):
-        lowest = _processed(readers) if criteria.status else 0
+    elif criteria.status in {"FAILED", "SKIPPED"}:
+        yield from _failed_or_skipped(readers, top, criteria.status)
+    elif criteria.status in {"", "RECEIVED", "SENT"}:
+        lowest = _processed(readers) if criteria.status == "RECEIVED" else 0
         yield from range(top, lowest, -1)
     elif criteria.status == _QUARANTINED:
         processed = _processed(readers)
@@ -119,6 +123,18 @@ def _with_status(readers: Readers, before: int, status: Status) -> Iterator[int]
                 last = row.entry
                 yield last
         before = last
+
+
+def _failed_or_skipped(readers: Readers, top: int, status: str) -> list[int]:
+    """Entries with such a delivery, or such an outcome."""
+    wanted: dict[tuple[str, int], list[int]] = {}
+    for one in readers.journal.latest_attempts(Decision[status], 0, _LOOKED_AT):
+        wanted.setdefault((one.destination, one.lane), []).append(one.seq)
+    delivered = {row.entry for place, seqs in wanted.items() for row in readers.store.outbox_rows(*place, seqs)}
+    found = {entry for entry in delivered if entry <= top}
+    if status in Status.__members__:
+        found.update(islice(_with_status(readers, top + 1, Status[status]), _LOOKED_AT))
+    return sorted(found, reverse=True)
 
 
 def _undelivered(readers: Readers, *, parked: bool) -> set[int]:
@@ -176,10 +192,12 @@ def _admits(criteria: Criteria, entry: Entry, outcomes: list[OutcomeRow], sent: 
     if criteria.status == _QUARANTINED:
         return entry.kind is Kind.QUARANTINED and not criteria.channel
     status = criteria.status
-    if status in _WAITING:
-        if not any(delivery.status == status for delivery in sent):
+    if status in {*_WAITING, *_DECIDED}:
+        named = criteria.channel
+        if any(one.status == status and (not named or one.row.channel == named) for one in sent):
+            return True
+        if status not in Status.__members__:
             return False
-        status = ""
     return not (status or criteria.channel) or any(
         (not status or row.status == Status[status]) and (not criteria.channel or row.channel == criteria.channel)
         for row in outcomes
@@ -203,8 +221,10 @@ def _row(entry: Entry, outcomes: list[OutcomeRow], sent: list[Delivery], notes: 
 
 
 def _delivered(delivery: Delivery) -> str:
-    waits = f" ({printable(delivery.waits)})" if delivery.waits else ""
-    return f"{delivery.row.destination} {delivery.status}{waits}"
+    why = delivery.waits
+    if delivery.status in {"FAILED", "SKIPPED"}:
+        why = told(delivery.attempts[-1].answer)
+    return f"{delivery.row.destination} {delivery.status}" + (f" ({printable(why)})" if why else "")
 
 
 def named(entry: Entry) -> tuple[str, str]:

@@ -42,7 +42,7 @@ def send(
     listener: Annotated[str, typer.Option(help="Or: a listener of the site, by name.", metavar="NAME")] = "",
     site: Annotated[Path, typer.Option(help="Folder of the site, for --listener.")] = Path(),
     connections: Annotated[int, typer.Option(help="Connections at a time; order holds within one.", min=1)] = 1,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for an answer.", min=0.01)] = 30.0,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for an answer.", min=0.01, max=86_400)] = 30.0,
     stop: Annotated[
         bool, typer.Option("--stop/--continue", help="Stop at the first refused message, or go on.")
     ] = False,

@@ -27,7 +27,7 @@ def sink(
     ] = 2580,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     answer: Annotated[str, typer.Option(help="AA, AE, AR, CA, CE or CR; AR:207 adds an error code.")] = "AA",
-    delay: Annotated[float, typer.Option(help="Seconds to wait before each answer.", min=0)] = 0.0,
+    delay: Annotated[float, typer.Option(help="Seconds to wait before each answer.", min=0, max=86_400)] = 0.0,
     drop: Annotated[int, typer.Option(help="Close without an answer at every so manieth message.", min=0)] = 0,
     folder: Annotated[Path | None, typer.Option(help="Write each message into this folder.")] = None,
     certificate: Annotated[Path | None, typer.Option(help="Speak TLS with this certificate.", metavar="FILE")] = None,
@@ -54,7 +54,11 @@ def sink(
         folder.mkdir(parents=True, exist_ok=True)
     watch = _Watch(folder, count)
     behaviour = Behaviour(code[1], code[2] or "", delay, drop)
-    stand_in = PacsStandIn(host, port, behaviour, watch.received, _secure(certificate, key, client_ca), watch.refused)
+    secure = _secure(certificate, key, client_ca)
+    try:
+        stand_in = PacsStandIn(host, port, behaviour, watch.received, secure, watch.refused)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or type(error).__name__}") from None
     signal.signal(signal.SIGTERM, lambda *_: watch.done.set())
     stand_in.start()
     try:

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.channel.answer_words import told
 from engine.cli.console import ago, columns, moment, printable
 from engine.cli.health import Health, LaneHealth, channel_state, gather, needs
 from engine.cli.site import SiteOption
@@ -21,7 +20,7 @@ def status(
     """Say what runs, what waits, and whether somebody is needed.
 
     Exit status 0 when all is well, 1 when something needs a person: the engine does not run, the worker is behind, a
-    channel stopped, a message failed with an alert or was refused in the last day, a lane is held or has been trying for
+    channel stopped, a message failed with an alert, at a destination, or was refused in the last day, a lane is held or has been trying for
     long, messages are parked, a certificate ends within 30 days.
 
     Examples:
@@ -101,7 +100,7 @@ def _lane(health: LaneHealth, now: int) -> list[str]:
         ago(health.oldest, now),
         str(lane.tries),
         moment(lane.next_try)[11:19] if state == "retrying" and lane.next_try else "-",
-        printable(told(lane.reason)) or "-",
+        printable(health.told) or "-",
     ]
 
 
@@ -126,7 +125,7 @@ def as_words(health: Health, wanted: list[str]) -> dict[str, Any]:
             {
                 **one.lane._asdict(),
                 "state": one.lane.state.name,
-                "told": told(one.lane.reason),
+                "told": one.told,
                 "waiting": one.waiting,
                 "oldest": one.oldest,
             }
@@ -135,6 +134,7 @@ def as_words(health: Health, wanted: list[str]) -> dict[str, Any]:
         "parked": dict(health.parked),
         "quarantined": health.quarantined,
         "removed": dict(health.removed),
+        "failed": dict(health.failed),
         "alerts": dict(health.alerts),
         "counts": dict(health.counts),
     }

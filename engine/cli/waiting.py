@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from engine.channel.answer_words import meaning, told
 from engine.channel.lane_layout import Layout, layouts
-from engine.channel.ports import Approval, Attempt, Decision, Lane, LaneState, Parked, Queued
+from engine.channel.ports import Approval, Attempt, Decision, Lane, LaneState, Queued
+from engine.cli.aside import Aside
 from engine.cli.console import moment, printable
 from engine.cli.site import Readers
 
@@ -16,9 +17,11 @@ class LaneRow(NamedTuple):
     """A lane as it is listed."""
 
     lane: Lane
-    waiting: int
-    parked: int
+    waiting: int  # in its queue, and parked rows that were released and that it sends
+    parked: int  # what nobody has released
     behind: str  # what of an earlier layout it waits for
+    released: int = 0  # of those that wait: parked rows that go first
+    oldest_released: int = 0  # since when the oldest of these is parked, UTC microseconds
 
     def cells(self) -> list[str]:
         lane = self.lane
@@ -45,23 +48,6 @@ class LaneRow(NamedTuple):
         return {**words, "waiting": self.waiting, "parked": self.parked}
 
 
-class ParkedRow(NamedTuple):
-    """A parked delivery as it is listed."""
-
-    destination: str
-    patient: str  # "HOSP|MR|1", "" where the message names nobody
-    entry: int
-    lane: int
-    number: int
-    since: int
-    released: bool
-    why: str  # "AE 204", "behind entry 4711"
-    hold: str = ""  # why a person must look before it leaves, and nobody has let it go
-
-    def __repr__(self) -> str:
-        return f"ParkedRow({self.destination}/{self.lane} {self.number}, {self.why!r})"
-
-
 def lane_state(lane: Lane) -> str:
     """open, retrying, held or stopped."""
     return "retrying" if lane.state is LaneState.OPEN and lane.tries > 0 else lane.state.name.lower()
@@ -71,16 +57,18 @@ def lane_rows(readers: Readers) -> list[LaneRow]:
     """All lanes with what waits in them, by destination and number."""
     tails, known = readers.store.outbox_tails(), {lane[:2]: lane for lane in readers.journal.lanes()}
     skips = Counter((skip.destination, skip.lane) for skip in readers.journal.skips())
-    parked = Counter((row.destination, row.lane) for row in readers.journal.parked())
+    aside = Aside(readers.journal.parked())
     laid = layouts(readers.store.switches())
     rows = []
     for place in sorted({*tails, *known}):
         lane = known.get(place) or Lane(*place)
-        waiting = max(tails.get(place, 0) - lane.done, 0) - skips[place]
-        behind = _behind(lane, known, laid.get(lane.destination)) if waiting else ""
-        if waiting and not behind and (head := readers.store.outbox(*place, lane.done, 1)):
+        queued = max(tails.get(place, 0) - lane.done, 0) - skips[place]
+        behind = _behind(lane, known, laid.get(lane.destination)) if queued else ""
+        if queued and not behind and (head := readers.store.outbox(*place, lane.done, 1)):
             behind = _behind_order(head[0], known)
-        rows.append(LaneRow(lane, waiting, parked[place], behind))
+        released = aside.released.get(place, [])
+        first = min((row.at for row in released), default=0)
+        rows.append(LaneRow(lane, queued + len(released), aside.parked[place], behind, len(released), first))
     return rows
 
 
@@ -106,33 +94,6 @@ def _behind_order(head: Queued, known: dict[tuple[str, int], Lane]) -> str:
         if known.get((head.destination, number), Lane(head.destination, number)).done < seq
     ]
     return f"waits for {', '.join(waits)}: earlier messages of the same order" if waits else ""
-
-
-def parked_rows(readers: Readers, destination: str = "") -> list[ParkedRow]:
-    """What is parked, by destination and patient, in the order in which it goes."""
-    rows: list[ParkedRow] = []
-    approved = set(readers.journal.approvals())
-    for parked in readers.journal.parked(destination or None):
-        found = readers.store.outbox_rows(parked.destination, parked.lane, [parked.seq])
-        row = _parked_row(readers, parked, found[0] if found else None)
-        rows.append(row._replace(hold="") if Approval(*parked[:3]) in approved else row)
-    rows.sort(key=lambda row: (row.destination, row.patient, row.entry, row.lane, row.number))
-    first: dict[tuple[str, str], int] = {}
-    shown = []
-    for row in rows:
-        head = first.setdefault((row.destination, row.patient), row.entry)
-        behind = row.patient and head != row.entry
-        why = f"behind entry {head}" + (f"; {row.hold}" if row.hold else "")
-        shown.append(row._replace(why=why) if behind else row)
-    return shown
-
-
-def _parked_row(readers: Readers, parked: Parked, queued: Queued | None) -> ParkedRow:
-    attempts = readers.journal.attempts(parked.destination, parked.lane, [parked.seq])
-    why = attempts[-1].answer if attempts else ""
-    entry, hold = (queued.entry, queued.hold) if queued else (0, "")
-    place = parked.destination, parked.key, entry, parked.lane, parked.seq
-    return ParkedRow(*place, parked.at, parked.released, why, hold)
 
 
 def places_of(readers: Readers, destination: str, entry: int) -> list[tuple[int, int]]:
@@ -162,31 +123,56 @@ class Waits:
         return {(row.lane.destination, row.lane.lane): row for row in lane_rows(self._readers)}
 
     @cached_property
-    def _parked(self) -> dict[tuple[str, int, int], ParkedRow]:
-        return {(row.destination, row.lane, row.number): row for row in parked_rows(self._readers)}
+    def _aside(self) -> Aside:
+        return Aside(self._readers.journal.parked())
+
+    @cached_property
+    def _approved(self) -> set[Approval]:
+        return set(self._readers.journal.approvals())
 
     def told(self, row: Queued, status: str) -> str:
         """Its place, why the lane does not move, when it goes again; of a parked one, behind which."""
         if status == "PARKED":
-            parked = self._parked.get((row.destination, row.lane, row.seq))
-            return _parked_words(parked) if parked else ""
+            return self._parked_words(row)
         lane = self._lanes[row.destination, row.lane]
         return _queue_words(lane, row.seq - lane.lane.done)
 
+    def _parked_words(self, row: Queued) -> str:
+        parked = self._aside.rows.get((row.destination, row.lane, row.seq))
+        if parked is None:
+            return ""
+        if parked.released:
+            return _released_words(self._lanes[self._aside.sender(parked)])
+        hold = row.hold if Approval(*parked[:3]) not in self._approved else ""
+        first = self._aside.first_entry(self._readers, parked)
+        if first and first != row.entry:
+            return f"behind entry {first}" + (f"; {hold}" if hold else "")
+        if hold:
+            return f"a person must look first: {hold}"
+        attempts = self._readers.journal.attempts(row.destination, row.lane, [row.seq])
+        return f"refused with {told(attempts[-1].answer if attempts else '')}"
 
-def _parked_words(row: ParkedRow) -> str:
-    if row.released:
-        return "released, goes next"
-    if row.why.startswith("behind"):
-        return row.why
-    return f"a person must look first: {row.hold}" if row.hold else f"refused with {told(row.why)}"
+
+def _released_words(row: LaneRow) -> str:
+    lane = row.lane
+    if lane.state is not LaneState.OPEN:
+        return f"released, but {lane.destination}/{lane.lane}{_stands(lane)}"
+    return f"released, goes next{_tries(lane)}"
 
 
 def _queue_words(row: LaneRow, position: int) -> str:
     lane = row.lane
     where = "next in its lane" if position <= 1 else f"number {position} in its lane"
     if lane.state is not LaneState.OPEN:
-        return f"{where}, which is {lane_state(lane)} since {moment(lane.since)[:19]}: {told(lane.reason)}"
+        return f"{where}, which{_stands(lane)}"
     if lane.tries:
-        return f"{where}: {told(lane.reason)}, next try at {moment(lane.next_try)[11:19]}"
+        return f"{where}{_tries(lane)}"
     return f"{where}, which {row.behind}" if row.behind else where
+
+
+def _stands(lane: Lane) -> str:
+    return f" is {lane_state(lane)} since {moment(lane.since)[:19]}: {told(lane.reason)}"
+
+
+def _tries(lane: Lane) -> str:
+    return f": {told(lane.reason)}, next try at {moment(lane.next_try)[11:19]}" if lane.tries else ""

@@ -49,6 +49,7 @@ class AckError(NamedTuple):
 class Ack(NamedTuple):
     """What a receiver answered. `code` is MSA-1 in capitals, `control_id` MSA-2 as it stands, not unescaped.
 
+    `echoed` is MSA-2 byte for byte: what is compared with the MSH-10 that was sent.
     `error_code` and `text` come from ERR-3, ERR-1 or MSA-6, and MSA-3, ERR-8 or ERR-7; the text is the receiver's own
     and may name a patient: it is kept with the attempt and never logged.
     """
@@ -57,6 +58,7 @@ class Ack(NamedTuple):
     control_id: str
     error_code: str
     text: str
+    echoed: bytes = b""
 
     def __repr__(self) -> str:
         """Without the receiver's text."""
@@ -199,9 +201,16 @@ def read_ack(raw: bytes) -> Ack:
     code = msa.get(1) if msa else None
     if msa is None or not code:
         raise Unreadable("the answer holds no MSA segment with a code")
-    errors = message.first("ERR")
-    control_id = (msa.raw_field(2) or b"").decode(message.charset)
-    return Ack(code.strip().upper(), control_id, _error_code(msa, errors), _text(msa, errors))
+    errors = _deciding(message)
+    echoed = msa.raw_field(2) or b""
+    control_id = echoed.decode(message.charset)
+    return Ack(code.strip().upper(), control_id, _error_code(msa, errors), _text(msa, errors), echoed)
+
+
+def _deciding(message: Message) -> Segment | None:
+    """The ERR that refuses: the first that is no warning or information (ERR-4, table 0516), else the first."""
+    found = message.all("ERR")
+    return next((err for err in found if err.get(4) not in {"W", "I"}), next(iter(found), None))
 
 
 def _error_code(msa: Segment, errors: Segment | None) -> str:

@@ -9,6 +9,7 @@ class NoAnswer(NamedTuple):
     """The message was not answered: "connection refused", "no answer for 30 s", "answer for another message"."""
 
     reason: str
+    taken: bool = False  # it counts as delivered all the same: it asked for no answer (MSH-15)
 
 
 MISMATCH = NoAnswer("answer for another message")

@@ -1,8 +1,8 @@
 """One lane's connection to a destination: one message in flight, its answer matched by MSA-2, closed when in doubt.
 
-A late answer, an answer for another message, two answers or silence close the connection, so that no answer is ever
-taken for the next message's (HL7 2.9.2: MSA-2 echoes MSH-10). When to try again is the lane's decision, not ours.
-Long because every doubt about an answer is decided in one place.
+An answer for another message, or silence, closes the connection, so that no answer is ever taken for the next message's
+(HL7 2.9.2: MSA-2 echoes MSH-10, byte for byte). A second answer to a message that this connection has answered is let
+pass; what has the same MSH-10 as one of these goes over a new connection. When to try again is the lane's decision, not ours.
 """
 
 from collections.abc import Callable
@@ -12,21 +12,17 @@ from typing import Any, NamedTuple
 from twisted.internet.error import ConnectionDone, DNSLookupError, NoRouteError
 from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.internet.error import TimeoutError as TimedOut
-from twisted.internet.interfaces import IAddress, IHandshakeListener
-from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from engine.errors import Unreadable
 from engine.hl7.acknowledge import Ack, read_ack
 from engine.mllp.answer import MISMATCH, NoAnswer, TlsFailed
-from engine.mllp.framing import SILENCE, Framed, FrameEvent, Framer, frame
-from engine.mllp.keepalive import keep_alive
-from engine.mllp.writer import Writer
+from engine.mllp.awaited import NEVER, Awaited, awaited
+from engine.mllp.framing import Framed, FrameEvent
+from engine.mllp.sender_wire import MAX_ANSWER, SenderFactory, SenderWire
 
-MAX_ANSWER = 64 * 1024
 CONNECT_TIMEOUT = 10.0  # seconds
-VANISHED = 30.0  # seconds in which TCP finds out that the destination is gone; ack_timeout where that is longer
+NOT_ANSWERED = 1.0  # seconds that a connection must live on after a message that nobody answers
 
 
 class Target(NamedTuple):
@@ -42,22 +38,39 @@ _NO_FRAME = {
     Framed.TOO_LONG: f"answer longer than {MAX_ANSWER // 1024} KB",
 }
 OnResult = Callable[[Ack | NoAnswer], None]
+OnSecond = Callable[[Ack], None]
 Secure = Callable[[Any], Any]  # puts TLS around an attempt to connect: engine.mllp.tls.TlsDialling
 
 
 class MllpSender:
-    """Sends one message at a time; connects when there is something to send and keeps the connection."""
+    """Sends one message at a time; connects when there is something to send and keeps the connection.
 
-    def __init__(self, target: Target, on_result: OnResult, reactor: Any, secure: Secure | None = None) -> None:
+    Args:
+        target: where to.
+        on_result: called once for each message, with its answer or why there is none.
+        reactor: Twisted's.
+        secure: puts TLS around each connection.
+        on_second: told of a further answer to a message that was answered before.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        on_result: OnResult,
+        reactor: Any,
+        secure: Secure | None = None,
+        on_second: OnSecond = lambda _ack: None,
+    ) -> None:
         self.target = target
         self.secure = secure
         self._on_result = on_result
+        self._on_second = on_second
         self.reactor = reactor
-        self._wire: _SenderConnection | None = None
-        self._attempt: _SenderFactory | None = None  # the connection being made
+        self._wire: SenderWire | None = None
+        self._attempt: SenderFactory | None = None  # the connection being made
         self._connector: Any = None
         self._body = b""
-        self._control_id = ""
+        self._awaited = Awaited(b"")
         self._in_flight = False
         self._sent_at = 0.0
         self._timer: Any = None
@@ -77,12 +90,11 @@ class MllpSender:
         if self._in_flight:
             raise RuntimeError("one message at a time")
         self._in_flight = True
-        self._body, self._control_id = body, control_id
-        self._sent_at = self.reactor.seconds()
-        if self._timer is None:
-            self._watch(self.target.ack_timeout)
+        self._body, self._awaited = body, awaited(body, control_id)
+        if self._wire is not None and self._wire.has_answered(self._awaited.control_id):
+            self._drop()  # an answer to the one before could come again, and nothing would tell them apart
         if self._wire is not None:
-            self._wire.write(body)
+            self._write(self._wire)
         else:
             self._connect()
 
@@ -94,17 +106,16 @@ class MllpSender:
             self._timer = None
         self._drop()
 
-    def made(self, attempt: "_SenderFactory", wire: "_SenderConnection") -> None:
+    def made(self, attempt: SenderFactory, wire: SenderWire) -> None:
         """The connection is there: the waiting message goes."""
         if attempt is not self._attempt:
             wire.abort()
             return
         self._attempt = None
         self._wire = wire
-        self._sent_at = self.reactor.seconds()
-        wire.write(self._body)
+        self._write(wire)
 
-    def failed(self, attempt: "_SenderFactory", reason: Failure) -> None:
+    def failed(self, attempt: SenderFactory, reason: Failure) -> None:
         """The connection could not be made."""
         if attempt is not self._attempt:
             return
@@ -125,13 +136,13 @@ class MllpSender:
             return "no route to host"
         return "network unreachable" if getattr(error, "osError", None) == ENETUNREACH else "no connection"
 
-    def lost(self, wire: "_SenderConnection", reason: Failure) -> None:
+    def lost(self, wire: SenderWire, reason: Failure) -> None:
         """The connection is gone; a peer that refuses our certificate says so only after the handshake (TLS 1.3)."""
         if self._wire is wire:
             self._wire = self._connector = None
             self._fail(_why_lost(reason.value))
 
-    def received(self, wire: "_SenderConnection", event: FrameEvent) -> None:
+    def received(self, wire: SenderWire, event: FrameEvent) -> None:
         """A frame came from the destination."""
         if self._wire is not wire:
             return
@@ -143,12 +154,12 @@ class MllpSender:
         except Unreadable:
             self._doubt("answer is no HL7 acknowledgement")
             return
-        if not self._in_flight or ack.control_id != self._control_id:
+        if self._in_flight and ack.echoed == self._awaited.control_id:
+            self._end(ack)
+        elif wire.has_answered(ack.echoed):
+            self._on_second(ack)
+        else:
             self._doubt(MISMATCH.reason)
-            return
-        self._in_flight = False
-        self._body = b""
-        self._on_result(ack)
 
     def _doubt(self, reason: str) -> None:
         """What comes next on this connection could belong to anything: close it."""
@@ -156,7 +167,7 @@ class MllpSender:
         self._fail(reason)
 
     def _connect(self) -> None:
-        self._attempt = _SenderFactory(self)
+        self._attempt = SenderFactory(self)
         target = self.target
         factory = self.secure(self._attempt) if self.secure is not None else self._attempt
         self._connector = self.reactor.connectTCP(target.host, target.port, factory, timeout=CONNECT_TIMEOUT)
@@ -171,9 +182,36 @@ class MllpSender:
 
     def _fail(self, reason: str) -> None:
         if self._in_flight:
-            self._in_flight = False
-            self._body = b""
-            self._on_result(NoAnswer(reason))
+            self._end(NoAnswer(reason))
+
+    def _end(self, result: Ack | NoAnswer) -> None:
+        if self._wire is not None:
+            self._wire.answered(self._awaited.control_id)
+        self._in_flight = False
+        self._body = b""
+        self._on_result(result)
+
+    @property
+    def _patience(self) -> float:
+        """Seconds of silence after which the message in flight is decided."""
+        timeout = self.target.ack_timeout
+        return min(NOT_ANSWERED, timeout) if self._awaited.silence == NEVER and not self._is_clogged else timeout
+
+    @property
+    def _is_clogged(self) -> bool:
+        """Whether the message is still here, since the destination does not read."""
+        return self._wire is not None and self._wire.clogged
+
+    def _write(self, wire: SenderWire) -> None:
+        """The answer's time begins only here: connecting has limits of its own."""
+        self._sent_at = self.reactor.seconds()
+        if self._timer is None:
+            self._watch(self._patience)
+        elif self._awaited.silence == NEVER:
+            self._timer.reset(self._patience)
+        if self._awaited.silence:
+            wire.watch_writing()
+        wire.write(self._body)
 
     def _watch(self, seconds: float) -> None:
         """One timer, moved lazily: setting and cancelling one for each message costs more than sending it."""
@@ -181,90 +219,20 @@ class MllpSender:
 
     def _timed_out(self) -> None:
         self._timer = None
-        if not self._in_flight:
+        if not self._in_flight or self._wire is None:
             return
-        left = self._sent_at + self.target.ack_timeout - self.reactor.seconds()
+        left = self._sent_at + self._patience - self.reactor.seconds()
         if left > 0:
-            self._watch(left)
-            return
-        self._doubt(f"no answer for {self.target.ack_timeout:g} s")
+            self._watch(min(left, NOT_ANSWERED) if self._is_clogged else left)
+        elif not self._awaited.silence or self._is_clogged:
+            self._doubt(f"no answer for {self.target.ack_timeout:g} s")
+        elif self._awaited.silence == NEVER:
+            self._end(NoAnswer("not answered, as MSH-15 NE asks", taken=True))
+        else:
+            self._end(NoAnswer(f"not refused for {self.target.ack_timeout:g} s, as MSH-15 ER means", taken=True))
 
 
 def _why_lost(error: BaseException | None) -> str:
     if isinstance(error, TlsFailed):
         return str(error)
     return "connection closed before the answer" if isinstance(error, ConnectionDone) else "connection reset"
-
-
-class _SenderFactory(ClientFactory):
-    """One attempt to connect."""
-
-    noisy = False
-
-    def __init__(self, sender: MllpSender) -> None:
-        self._sender = sender
-
-    def buildProtocol(self, addr: IAddress | None) -> "_SenderConnection":  # noqa: ARG002, N802 - Twisted's name
-        return _SenderConnection(self._sender, self)
-
-    def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:  # noqa: ARG002, N802 - Twisted's name
-        self._sender.failed(self, reason)
-
-
-@implementer(IHandshakeListener)
-class _SenderConnection(Protocol):
-    """One TCP connection of a sender; with TLS it counts as made when the destination is known to be the right one."""
-
-    def __init__(self, sender: MllpSender, attempt: _SenderFactory) -> None:
-        self._sender = sender
-        self._attempt = attempt
-        self.reactor = sender.reactor
-        self._framer = Framer(MAX_ANSWER)
-        self._silence: Any = None
-
-    @property
-    def _wire(self) -> Any:
-        """The TCP transport; Twisted types it as a bare ITransport."""
-        return self.transport
-
-    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
-        self._wire.setTcpNoDelay(True)
-        keep_alive(self._wire, max(self._sender.target.ack_timeout, VANISHED))
-        self._write = Writer(self._wire)
-        if self._sender.secure is None:
-            self._sender.made(self._attempt, self)
-
-    def handshakeCompleted(self) -> None:  # noqa: N802 - Twisted's name
-        self._wire.secured()
-        self._sender.made(self._attempt, self)
-
-    def write(self, body: bytes) -> None:
-        self._write(frame(body))
-
-    def abort(self) -> None:
-        self._wire.abortConnection()
-
-    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
-        for event in self._framer.feed(data, self.reactor.seconds()):
-            self._sender.received(self, event)
-        self._watch()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802 - Twisted's name
-        if self._silence is not None:
-            self._silence.cancel()
-            self._silence = None
-        for event in self._framer.end():
-            if event.kind is Framed.FRAME:  # FS, then the peer closed: a whole answer
-                self._sender.received(self, event)
-        self._sender.failed(self._attempt, reason)  # where it was never made
-        self._sender.lost(self, reason)
-
-    def _watch(self) -> None:
-        if self._framer.waits_for_silence and self._silence is None:
-            self._silence = self.reactor.callLater(SILENCE, self._silent)
-
-    def _silent(self) -> None:
-        self._silence = None
-        for event in self._framer.silent(self.reactor.seconds()):
-            self._sender.received(self, event)
-        self._watch()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, bindparam, select
 
-from engine.channel.ports import Approval, Attempt, Entry, JournalTransaction, Lane, Parked, Skip
+from engine.channel.ports import Approval, Attempt, Decision, Entry, JournalTransaction, Lane, Parked, Skip
 from engine.errors import ConfigError
 from engine.store.files import JOURNAL
 from engine.store.log import LogReaderSql, LogWriterSql
@@ -76,6 +76,10 @@ class JournalReader:
     def attempts(self, destination: str, lane: int, seqs: Collection[int]) -> list[Attempt]:
         with named_errors(self._file.what):
             return self._wire_read.attempts(destination, lane, seqs)
+
+    def latest_attempts(self, decision: Decision, since: int, limit: int) -> list[Attempt]:
+        with named_errors(self._file.what):
+            return self._wire_read.latest_attempts(decision, since, limit)
 
     def attempts_after(self, cursor: int, limit: int) -> list[tuple[int, Attempt]]:
         with named_errors(self._file.what):

@@ -209,6 +209,10 @@ class MemoryJournal:
         found = (a for a in self._attempts if a.destination == destination and a.lane == lane and a.seq in wanted)
         return sorted(found, key=lambda attempt: attempt.seq)
 
+    def latest_attempts(self, decision: Decision, since: int, limit: int) -> list[Attempt]:
+        found = [one for one in reversed(self._attempts) if one.decision is decision and one.at >= since]
+        return found[:limit]
+
     def attempts_after(self, cursor: int, limit: int) -> list[tuple[int, Attempt]]:
         newer = self._attempts[max(cursor, 0) :][:limit]
         return list(enumerate(newer, start=max(cursor, 0) + 1))

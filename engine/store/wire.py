@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from engine.channel.ports import Approval, Attempt, Decision, Lane, LaneState, Parked, Skip
 from engine.errors import StoreRefused
@@ -11,6 +11,7 @@ from engine.store.sql import Inserts, Row, fetch, ignore, limited, many, replace
 from engine.store.tables import approvals, attempts, journal_commands, lanes, parked, skips
 from engine.store.words import WordReader, WordWriter
 
+LOOKED_BACK = 200_000  # newest attempts among which those with a decision are looked for
 _LANE = ("destination", "lane", "done", "epoch", "state", "reason", "tries", "next_try", "since")
 _LANE_COLUMNS = tuple(lanes.c[name] for name in _LANE)
 _LANES = Inserts(lanes, ("id", *_LANE), replace("id"))
@@ -188,6 +189,11 @@ class WireReaderSql:
         ).join(lanes, lanes.c.id == attempts.c.lane)
         later = self._attempt.where(attempts.c.id > bindparam("after")).order_by(attempts.c.id)
         self._after = text_of(limited(later), attached=attached)
+        newest = select(func.max(attempts.c.id) - bindparam("back")).scalar_subquery()
+        decided = self._attempt.where(
+            attempts.c.id > newest, attempts.c.decision == bindparam("decision"), attempts.c.at >= bindparam("since")
+        ).order_by(attempts.c.id.desc())
+        self._latest = text_of(limited(decided), attached=attached)
 
     def lanes(self) -> list[Lane]:
         return [lane_of(row) for row in fetch(self._connection, self._lanes)]
@@ -217,6 +223,11 @@ class WireReaderSql:
             attempts.c.seq.in_(many("v", len(seqs))),
         ).order_by(attempts.c.seq, attempts.c.id)
         rows = fetch(self._connection, text_of(statement, attached=self._attached), (destination, lane, *seqs))
+        return [self._attempt_of(row) for row in rows]
+
+    def latest_attempts(self, decision: Decision, since: int, limit: int) -> list[Attempt]:
+        """Newest first; no index helps, so no more than `LOOKED_BACK` attempts are looked at."""
+        rows = fetch(self._connection, self._latest, (LOOKED_BACK, int(decision), since, limit))
         return [self._attempt_of(row) for row in rows]
 
     def attempts_after(self, cursor: int, limit: int) -> list[tuple[int, Attempt]]:

@@ -160,13 +160,13 @@ class Rig:
     def wall(self):
         return NOW + int(self.reactor.seconds() * 1_000_000)
 
-    def queue(self, *keys, lane=0, hold="", behind=()):
-        """Queue messages B1, B2 ... of these patients."""
+    def queue(self, *keys, lane=0, hold="", behind=(), named="", accept=""):
+        """Queue messages B1, B2 ... of these patients, or all with one control id; MSH-15 as `accept` says."""
         rows = []
         for key in keys:
             self.count += 1
-            name = f"B{self.count}"
-            body = f"MSH|^~\\&|RIS||PACS||2026||ORM^O01|{name}|P|2.5\r".encode()
+            name = named or f"B{self.count}"
+            body = f"MSH|^~\\&|RIS||PACS||2026||ORM^O01|{name}|P|2.5|||{accept}\r".encode()
             rows.append(
                 Outgoing(
                     "pacs", lane, key, body, name, self.count, "orders", 1, "", 0, "", NOW + self.count, hold, behind

@@ -13,7 +13,7 @@ import pytest
 
 from engine.app import control
 from engine.app.clock import JUMP, SECOND, Drift, SystemClock
-from engine.app.control import Command, ControlServer, call
+from engine.app.control import Command, ControlServer, NotAnswered, call
 from engine.app.hints import HintReceiver, HintSender, connect
 from engine.errors import Rejected, Retryable
 
@@ -182,6 +182,8 @@ def test_a_late_answer_is_retryable(run: Path, office: Office) -> None:
     office.wait.clear()
     with pytest.raises(Retryable, match=r"no answer within 0\.05 s"):
         call(run / "worker.sock", "status", timeout=0.05)
+    with pytest.raises(NotAnswered, match=r"no answer within 0\.05 s; what was asked may still be done"):
+        call(run / "worker.sock", "lane", timeout=0.05)
     office.wait.set()
 
 

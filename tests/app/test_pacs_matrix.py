@@ -15,7 +15,9 @@ from twisted.internet.error import (
     TimeoutError,  # noqa: A004
 )
 
-from engine.channel.ports import LaneState
+from engine.app.delivery_events import RefusedAfterwards
+from engine.channel.answer_words import meaning
+from engine.channel.ports import Decision, LaneState
 from engine.mllp.framing import frame
 from tests.app.pacs_rig import NOW, Rig, ack
 
@@ -193,23 +195,62 @@ def test_no_connection(rig, error, reason, waits):
     assert rig.pacs.ids == ["B1"]
 
 
-def test_a_second_answer_while_the_next_is_on_its_way(rig):
-    """It belongs to the message before: closed, the next goes again, and is credited with its own answer only."""
+@pytest.mark.parametrize("second", ["AA", "AE"])
+def test_a_second_answer_while_the_next_is_on_its_way(rig, second):
+    """It belongs to the message before and passes; the next is sent once, and credited with its own answer only."""
 
     def answer(line, name):
         if name == "B1":
-            line.answer(ack("B1"))
-            line.pacs.reactor.callLater(0.5, line.answer, ack("B1"))
+            line.answer(ack("B1", "CA"))
+            line.pacs.reactor.callLater(0.5, line.answer, ack("B1", second))
         else:
             line.pacs.reactor.callLater(0.9, line.answer, ack(name))
 
     rig.pacs.answer = answer
     rig.queue(A, A)
     rig.pump(0.6)
-    assert (rig.lane.done, rig.lane.reason, rig.decisions(2)) == (1, "answer for another message", ["RETRY"])
+    assert (rig.lane.done, rig.lane.reason, rig.decisions(2)) == (1, "", [])
     rig.pump(1)
+    assert (rig.lane.done, rig.pacs.ids, rig.decisions(2)) == (2, ["B1", "B2"], ["SENT"])
+    told = [event for event in rig.events if isinstance(event, RefusedAfterwards)]
+    assert told == ([RefusedAfterwards("pacs", 0, "B1", "AE")] if second == "AE" else [])
+
+
+def test_the_enhanced_mode_sends_every_message_once(rig):
+    """CA and then AA to each of them."""
+    rig.pacs.answer = says(lambda name: ack(name, "CA") + ack(name))
+    rig.queue(A, B, A)
+    rig.pump()
+    assert (rig.lane.done, rig.pacs.ids) == (3, ["B1", "B2", "B3"])
+
+
+def test_another_order_with_the_same_control_id_waits_for_its_own_answer(rig):
+    """The first AA comes again after 0.7 s, the second order is never answered: it is not SENT (`control_id: keep`)."""
+
+    def answer(line, _name):
+        if len(rig.pacs.received) == 1:
+            line.answer(ack("SAME"))
+            line.pacs.reactor.callLater(0.7, line.answer, ack("SAME"))
+
+    rig.pacs.answer = answer
+    rig.queue(A, B, named="SAME")
+    rig.pump(0.8)
     rig.pump(1)
-    assert (rig.lane.done, rig.pacs.ids) == (2, ["B1", "B2", "B2"])
+    assert (rig.pacs.ids, rig.decisions(1), rig.decisions(2)) == (["SAME", "SAME"], ["SENT"], [])
+    first, second = [line for _, line in rig.pacs.received]
+    assert first is not second
+
+
+def test_what_asks_for_no_answer_is_sent_without_one(rig):
+    """MSH-15 NE passed on (`acknowledgement: keep`): SENT, and the attempt says why; the next goes."""
+    rig.pacs.answer = nothing
+    rig.queue(A, B, accept="NE")
+    for _ in range(3):
+        rig.pump(1)
+    assert (rig.lane.done, rig.pacs.ids, rig.lane.tries) == (2, ["B1", "B2"], 0)
+    (attempt,) = rig.journal.attempts("pacs", 0, [1])
+    assert (attempt.decision, attempt.answer) == (Decision.SENT, "not answered, as MSH-15 NE asks")
+    assert "nothing proves" in meaning(attempt.answer)
 
 
 def test_a_late_answer_on_the_old_connection_is_not_heard(rig):

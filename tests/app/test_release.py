@@ -46,6 +46,22 @@ def test_released_rows_go_first_and_in_order(rig):
     assert DeliveryReleased("pacs", 1, 2, "anna") in rig.events
 
 
+def test_a_release_says_that_its_lane_is_held_or_waits(rig):
+    """What is released goes no sooner than its lane."""
+    refuse(rig, "B1", "B2")
+    rig.queue(KEY_A, KEY_B)
+    rig.pump()
+    rig.ask("hold")
+    assert rig.ask("release", keys=[KEY_A]) == {"lanes": [0], "patients": 1, "rows": 1, "held": 1}
+    rig.ask("release")
+    rig.pacs.refuses = ConnectionRefusedError()
+    for _, line in rig.pacs.received:
+        line.close()
+    rig.pump()
+    assert rig.lane.tries == 1
+    assert rig.ask("release", keys=[KEY_B]) == {"lanes": [0], "patients": 1, "rows": 1, "retrying": 1}
+
+
 def test_refused_again_it_and_those_behind_stay(rig):
     """The second of three is refused at release: the first is gone, the others wait for the next release."""
     refuse(rig, "B1")

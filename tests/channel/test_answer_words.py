@@ -33,6 +33,8 @@ def test_codes_have_names(answer, words):
         ("connection refused by pacs:104", "nobody listens there"),
         ("no route to host", "network does not lead there"),
         ("no answer for 30 s", "silent"),
+        ("not answered, as MSH-15 NE asks", "nothing proves"),
+        ("not refused for 30 s, as MSH-15 ER means", "taken"),
         ("answer is no HL7 message", "something else listening"),
     ],
 )

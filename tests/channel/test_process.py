@@ -853,6 +853,25 @@ def test_control_id_keep_sends_the_originals() -> None:
     assert (row.control_id, field(row.body, "MSH-10")) == ("SYN0006", "SYN0006")
 
 
+@pytest.mark.parametrize("control_id", ["own", "keep"])
+def test_acknowledgement_is_asked_for_in_the_original_mode(control_id: str) -> None:
+    """MSH-15 and 16 are the sender's wish of us: emptied (2.9.2), all else as it is; `acknowledgement: keep` passes them on."""
+    order = ORM.replace(b"|P|2.3.1", b"|P|2.3.1|||NE|AL", 1)
+    assert order != ORM
+    for mode, found in (("original", ("", "")), ("keep", ("NE", "AL"))):
+        changes = {"control_id": control_id, "acknowledgement": mode}
+        bench = Bench(MemoryJournal(), MemoryStore(), with_destination(**changes))
+        bench.receive(("ris", order))
+        bench.process()
+        body = bench.store.outbox("pacs", 0, 0, 10)[0].body
+        assert (field(body, "MSH-15"), field(body, "MSH-16")) == found
+        plain = Bench(MemoryJournal(), MemoryStore(), with_destination(**changes))
+        plain.receive(("ris", ORM))
+        plain.process()
+        bare = plain.store.outbox("pacs", 0, 0, 10)[0].body
+        assert body.split(b"\r")[1:] == bare.split(b"\r")[1:]
+
+
 def test_a_control_id_that_was_passed_on_is_not_ours() -> None:
     """Under `control_id: keep` the id is its sender's, whatever its form: what comes with it again is evidence."""
     bench = Bench(MemoryJournal(), MemoryStore(), with_destination(control_id="keep"))

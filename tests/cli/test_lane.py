@@ -5,10 +5,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from engine.app.control import ControlServer
+from engine.app.control import ControlServer, NotAnswered
 from engine.channel.lane_layout import Layout
 from engine.channel.ports import Attempt, Commit, Decision, Lane, LaneState
-from engine.cli.waiting import Waits, lane_rows, parked_rows, places_of
+from engine.cli.aside import parked_rows
+from engine.cli.waiting import Waits, lane_rows, places_of
 from engine.errors import Rejected
 from tests.cli.conftest import START
 
@@ -129,6 +130,75 @@ def test_what_must_be_looked_at_says_so(opened, another_order, backstory):
     assert [(row["hold"], row["why"]) for row in words] == [(reason, reason), ("", f"behind entry {first.entry}")]
 
 
+def test_what_was_released_says_why_it_waits(opened, another_order, backstory):
+    """Reason and next try of the lane that sends it, in `messages` as in `lane`; parked is only what nobody released."""
+    for accession in ("ACC2", "ACC3"):
+        another_order(accession)
+    park(opened, 2, 3, done=3)
+    with opened.journal.transaction() as tx:
+        tx.wire.unpark("pacs", KEY)
+        tx.wire.set_lane(Lane("pacs", 0, 3, reason="connection refused by pacs:104", tries=2, next_try=START, since=1))
+    (row,) = lane_rows(opened)
+    assert (row.waiting, row.parked, row.released) == (2, 0, 2)
+    out = backstory("messages", "--status", "PARKED")[1]
+    assert out.count("PARKED (released, goes next: connection refused by pacs:104, next try at ") == 2
+    stopped = Lane("pacs", 0, 3, state=LaneState.STOPPED, reason="held by anna", since=START)
+    with opened.journal.transaction() as tx:
+        tx.wire.set_lane(stopped)
+    assert "pacs PARKED (released, but pacs/0 is stopped since 2026-08-20 " in backstory("messages")[1]
+    assert ": held by anna)" in backstory("messages")[1]
+
+
+def test_what_was_sent_without_an_answer_says_what_that_means(opened, another_order, backstory):
+    """Nothing proves that it arrived; an AA needs no words."""
+    another_order("ACC2")
+    with opened.journal.transaction() as tx:
+        answer = "not answered, as MSH-15 NE asks"
+        tx.wire.record(Attempt("pacs", 0, 2, START, Decision.SENT, answer), Lane("pacs", 0, done=2))
+    entry = opened.store.outbox("pacs", 0, 1, 1)[0].entry
+    assert (
+        f"SENT  {answer}: the message asks for no answer: it was written, and nothing proves"
+        in backstory("messages", "show", entry)[1]
+    )
+    assert backstory("messages", "show", 7)[1].count("SENT  AA\n") == 1
+
+
+def test_many_parked_rows_are_read_in_few_statements(opened, another_order, monkeypatch):
+    """One row's words look at the heads of its patient, not at all of them; the list asks for hundreds at once."""
+    for accession in ("ACC2", "ACC3", "ACC4"):
+        another_order(accession)
+    park(opened, 2, 3, 4, done=4)
+    asked = []
+    for file, name in ((opened.store, "outbox_rows"), (opened.journal, "attempts")):
+        found = getattr(file, name)
+        monkeypatch.setattr(file, name, lambda *args, found=found, name=name: (asked.append(name), found(*args))[1])
+    waits, rows = Waits(opened), opened.store.outbox("pacs", 0, 1, 3)
+    assert [waits.told(row, "PARKED") for row in rows] == [
+        "refused with AE 204 (unknown key identifier)",
+        *[f"behind entry {rows[0].entry}"] * 2,
+    ]
+    assert asked == ["outbox_rows", "attempts"]
+    asked.clear()
+    assert len(parked_rows(opened)) == 3
+    assert asked == ["outbox_rows", "attempts"]
+
+
+def test_a_destination_that_is_none_is_said(opened, backstory):
+    """Of one that is known, nothing is parked."""
+    assert backstory("lane", "parked", "pacs")[:2] == (0, "nothing is parked\n")
+    status, _, err = backstory("lane", "parked", "nope")
+    assert status == 1
+    assert err.startswith("backstory: there is no destination 'nope'; there are ")
+    assert "pacs" in err
+
+
+def test_json_is_for_the_lists(opened, backstory):
+    """`lane --json parked` is the list as JSON; an act has none."""
+    assert json.loads(backstory("lane", "--json", "parked")[1]) == []
+    status, _, err = backstory("lane", "--json", "hold", "pacs")
+    assert (status, err.count("--json is for the lists")) == (1, 1)
+
+
 def test_what_a_delivery_waits_for(opened, another_order):
     """Its place, and whether the lane is held, fenced or open."""
     for accession in ("ACC2", "ACC3"):
@@ -216,12 +286,61 @@ def test_an_entry_is_looked_up(engine, opened, another_order, site_folder, backs
     [
         (("release", "pacs", "--all-parked", "--lane", "1"), "release: one of --lane, --entry, --key and --all-parked"),
         (("skip", "pacs", "--because", "x"), "skip: name the message by NUMBER or by --entry"),
+        (
+            ("release", "pacs", "--key", ""),
+            "release: --key names a patient, as `backstory lane parked` lists it; this one is empty",
+        ),
         (("skip", "pacs", "3"), "skip: say why, with --because TEXT; it is kept with the message"),
     ],
 )
 def test_what_is_not_clear_is_refused(site_folder, backstory, words, error):
     """Before anything is asked of the engine."""
     assert backstory("lane", *words, "--site", site_folder)[::2] == (1, f"backstory: {error}\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("release", "pacs", "--entry", "0"),
+        ("release", "pacs", "--entry", "99999999999999999999"),
+        ("skip", "pacs", "--entry", "0", "--because", "x"),
+        ("skip", "pacs", "0", "--because", "x"),
+        ("skip", "pacs", "99999999999999", "--because", "x"),
+        ("hold", "pacs", "--lane", "99999999999"),
+        ("retry-now", "pacs", "--lane", "-1"),
+    ],
+)
+def test_a_number_that_can_be_none_is_refused_at_the_argument(engine, site_folder, backstory, words):
+    """And never taken for "no number": a destination that a person held stays held."""
+    status, _, err = backstory("lane", *words, "--site", site_folder)
+    assert (status, engine.asked) == (2, [])
+    assert "Invalid value for" in err
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"held": 1}, "are released; their lane is held, and nothing goes before that is released as well"),
+        ({"retrying": 1}, "are released, and go in order at the lane's next try (backstory lane retry-now pacs)"),
+    ],
+)
+def test_a_release_says_when_its_lane_does_not_go(engine, site_folder, backstory, more, words):
+    """Held by a person, or waiting for its next try."""
+    engine.answer = {"patients": 1, "rows": 2, **more}
+    out = backstory("lane", "release", "pacs", "--all-parked", "--site", site_folder)[1]
+    assert out.startswith(f"pacs: 2 parked messages of 1 patients {words}")
+
+
+def test_no_answer_in_time_may_still_be_done(site_folder, backstory, monkeypatch):
+    """The engine does run: what was asked may be carried out when it goes on."""
+    error = NotAnswered("supervisor: no answer within 40 s; what was asked may still be done")
+
+    def never(*_args, **_words):
+        raise error
+
+    monkeypatch.setattr("engine.app.control.call", never)
+    status, _, err = backstory("lane", "hold", "pacs", "--site", site_folder)
+    assert (status, err) == (1, f"backstory: {error}\n")
 
 
 def test_without_an_engine_it_says_how_to_start_one(site_folder, backstory):

@@ -107,10 +107,50 @@ def test_by_what_waits_to_be_delivered(readers: Readers, another_order) -> None:
     assert positions(readers, status="QUEUED") == []
 
 
+def test_by_what_became_of_a_delivery(readers: Readers, another_order) -> None:
+    """SENT, SKIPPED and FAILED are searched in deliveries as well, FAILED also in outcomes; the row says why."""
+    for accession in ("ACC4", "ACC5"):
+        another_order(accession)
+    assert (positions(readers, status="SENT"), positions(readers, status="SKIPPED")) == ([ORDER], [])
+    assert positions(readers, status="FAILED") == [QUARANTINED]
+    with readers.journal.transaction() as tx:
+        tx.wire.record(Attempt("pacs", 0, 2, 0, Decision.FAILED, "AE 204"), Lane("pacs", 0, done=2))
+        tx.wire.skip(
+            Attempt("pacs", 0, 3, 0, Decision.SKIPPED, "skipped by anna: entered by hand"), Lane("pacs", 0, done=3)
+        )
+    assert positions(readers, status="FAILED") == [10, QUARANTINED]
+    assert positions(readers, status="FAILED", before=10) == [QUARANTINED]
+    assert positions(readers, status="FAILED", channel="orders_to_pacs") == [10]
+    assert positions(readers, status="FAILED", channel="adt") == []
+    assert (
+        positions(readers, status="SKIPPED") == positions(readers, status="SKIPPED", channel="orders_to_pacs") == [11]
+    )
+    assert positions(readers, status="SENT") == [ORDER]
+    skipped, failed = (search(readers, Criteria(status=status)).rows[0][-1] for status in ("SKIPPED", "FAILED"))
+    assert skipped == "pacs SKIPPED (skipped by anna: entered by hand)"
+    assert failed == "pacs FAILED (AE 204 (unknown key identifier))"
+
+
+def test_what_was_recorded_last_counts_and_not_what_the_clock_said(readers: Readers, another_order) -> None:
+    """PARKED, the wall clock set back an hour, SENT: it is sent."""
+    another_order("ACC4")
+    hour = 3_600_000_000
+    with readers.journal.transaction() as tx:
+        tx.wire.record(Attempt("pacs", 0, 2, hour, Decision.PARKED, "AE 204", "HOSP|MR|12345"), Lane("pacs", 0, done=2))
+    with readers.journal.transaction() as tx:
+        tx.wire.unpark("pacs", "HOSP|MR|12345")
+    with readers.journal.transaction() as tx:
+        tx.wire.parked_decided(Attempt("pacs", 0, 2, 0, Decision.SENT, "AA"))
+    assert positions(readers, status="PARKED") == []
+    assert search(readers, Criteria(accession="ACC4")).rows[0][-1] == "pacs SENT"
+
+
 def test_an_unknown_status_is_said(readers: Readers) -> None:
     """With those there are."""
-    with pytest.raises(ConfigError, match="RECEIVED, FILTERED, TRANSFORMED, FAILED"):
-        search(readers, Criteria(status="SENT"))
+    with pytest.raises(
+        ConfigError, match="RECEIVED, FILTERED, TRANSFORMED, FAILED, QUARANTINED, QUEUED, HELD, PARKED, "
+    ):
+        search(readers, Criteria(status="DONE"))
 
 
 def test_a_row_says_what_became_of_it(readers: Readers) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from engine.app.control import ControlServer
+from engine.channel.lane_layout import Layout
 from engine.channel.outcome import Status
 from engine.channel.ports import Attempt, Commit, Cursor, Decision, Lane, LaneState
 from engine.channel.site import Site
@@ -122,6 +123,47 @@ def test_parked_messages_need_somebody(readers: Readers) -> None:
         tx.wire.record(Attempt("pacs", 0, 2, NOW, Decision.PARKED, "AE", "HOSP|MR|1"), Lane("pacs", 0, done=2))
     (need,) = needs(health(readers))
     assert need.startswith("destination pacs has 1 parked messages")
+
+
+def _row_of(found: Health) -> str:
+    """The line of the one lane."""
+    return next(line for line in "\n".join(lines(found, [])).splitlines() if line.startswith("pacs/0"))
+
+
+def test_released_messages_wait_and_say_why(readers: Readers, another_order) -> None:
+    """The lane that sends them has them among what waits, with their age; parked is what nobody has released."""
+    another_order("ACC2")
+    at = NOW - 90 * SECOND
+    with readers.journal.transaction() as tx:
+        tx.wire.record(Attempt("pacs", 0, 2, at, Decision.PARKED, "AE", "HOSP|MR|12345"), Lane("pacs", 0, done=2))
+    with readers.journal.transaction() as tx:
+        tx.wire.unpark("pacs", "HOSP|MR|12345")
+    lane(readers, done=2, tries=2, next_try=NOW + SECOND, since=NOW - SECOND, reason="connection refused by pacs:104")
+    found = health(readers)
+    assert (needs(found), found.parked, found.lanes[0].waiting, found.lanes[0].oldest) == ([], {}, 1, at)
+    assert _row_of(found).split()[:6] == ["pacs/0", "retrying", "2", "1", "90", "s"]
+    lane(readers, done=2, state=LaneState.STOPPED, reason="held by anna", since=NOW)
+    assert needs(health(readers)) == ["lane pacs/0 is STOPPED since 0 s: held by anna; 1 messages wait"]
+
+
+def test_a_lane_behind_others_says_so(readers: Readers, another_order) -> None:
+    """It waits for lanes that were there before the number was changed: in `status` as in `lane`."""
+    another_order("ACC2")
+    readers.store.commit(Commit(cursors=(), switches={"lanes pacs": Layout("2", ({1: 5, 0: 1},)).dumped()}))
+    assert "waits for pacs/1: queued before the number of lanes was changed" in _row_of(health(readers))
+
+
+def test_a_message_that_failed_at_its_destination_needs_somebody_for_a_day(readers: Readers, another_order) -> None:
+    """`on_reject: skip` loses nothing without a word."""
+    for accession in ("ACC2", "ACC3"):
+        another_order(accession)
+    with readers.journal.transaction() as tx:
+        for seq in (2, 3):
+            tx.wire.record(Attempt("pacs", 0, seq, NOW, Decision.FAILED, "AE 204"), Lane("pacs", 0, done=seq))
+    assert needs(health(readers)) == [
+        "2 messages to pacs FAILED in the last day and do not go again (backstory messages --status FAILED)"
+    ]
+    assert health(readers, NOW + LATELY + SECOND).failed == {}
 
 
 @pytest.fixture

@@ -285,3 +285,10 @@ def test_a_message_cannot_move_the_cursor_of_who_reads_it() -> None:
 def test_a_wrong_answer_is_refused_at_the_start(backstory) -> None:
     """The six codes and their errors."""
     assert "--answer 'OK' is none of AA" in backstory("sink", "--answer", "OK")[2]
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        words = f"backstory: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+        assert backstory("sink", "--port", port)[2] == words
+    for words in (("sink", "--delay", "inf"), ("send", "x.hl7", "--to", "127.0.0.1:1", "--timeout", "inf")):
+        status, _, err = backstory(*words)
+        assert (status, "Invalid value for" in err) == (2, True)

@@ -43,6 +43,19 @@ def test_an_attempt_and_its_lane_are_written_together(journals):
         ]
 
 
+def test_attempts_with_a_decision_are_found_newest_first(journals):
+    """Since a time, at most so many; none where nothing was attempted."""
+    assert journals.reader.latest_attempts(Decision.FAILED, 0, 10) == []
+    for seq, decision in ((1, Decision.FAILED), (2, Decision.SENT), (3, Decision.FAILED), (4, Decision.FAILED)):
+        with journals.journal.transaction() as tx:
+            tx.wire.record(attempt(seq, decision)._replace(at=seq), Lane("pacs", 0, done=seq))
+
+    def found(since, limit):
+        return [one.seq for one in journals.reader.latest_attempts(Decision.FAILED, since, limit)]
+
+    assert (found(0, 10), found(3, 10), found(4, 10), found(5, 10), found(0, 2)) == ([4, 3, 1], [4, 3], [4], [], [4, 3])
+
+
 def test_every_attempt_of_a_row_is_kept_in_order(journals):
     """Two retries and a success are three rows, also over several commits, and among those of other rows."""
     for seq, decision in ((1, Decision.RETRY), (1, Decision.RETRY), (2, Decision.SENT), (1, Decision.SENT)):

@@ -201,7 +201,9 @@ def packages(target: Path) -> dict[str, str]:
     """The environment in which `pip install` fills a folder that Python then finds packages in, without a download."""
     return {
         "PIP_TARGET": str(target),
-        "PYTHONPATH": str(target),
+        "PYTHONPATH": os.pathsep.join(
+            filter(None, (str(target), os.environ.get("PYTHONPATH")))
+        ),  # this tree, where it is named
         "PIP_NO_INDEX": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }

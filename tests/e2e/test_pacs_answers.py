@@ -54,6 +54,13 @@ def two_apart(peer: socket.socket, message: bytes) -> None:
     peer.sendall(framed(accept(message)))
 
 
+def commit_and_application(peer: socket.socket, message: bytes) -> None:
+    """The enhanced mode: CA at once, AA when the application is done."""
+    peer.sendall(framed(accept(message, b"CA")))
+    time.sleep(0.05)
+    peer.sendall(framed(accept(message)))
+
+
 def closes(peer: socket.socket, _message: bytes) -> None:
     peer.close()
 
@@ -99,6 +106,7 @@ def _cases() -> dict[str, Case]:
         "LF": says(lambda m: framed(accept(m).replace(b"\r", b"\n"))),
         "two_in_one_packet": says(lambda m: framed(accept(m)) * 2),
         "two_apart": two_apart,
+        "CA_then_AA": commit_and_application,
         "closes_after": answers_and_closes,
         "half_closes_after": answers_and_half_closes,
     }
@@ -247,6 +255,7 @@ def check(journal, name: str, case: Case, pacs: Pacs) -> None:
         assert attempts[-1].decision is Decision[case.end], name
         assert (lane.state, lane.done, lane.tries, lane.next_try, lane.reason) == (LaneState.OPEN, 2, 0, 0, ""), name
         assert went, name
+        assert len(pacs.received) == 2, name  # each of the two orders once
         assert [row.seq for row in journal.parked(name)] == ([1] if case.end == "PARKED" else []), name
         return
     assert {attempt.decision for attempt in attempts} == {Decision.RETRY}, name

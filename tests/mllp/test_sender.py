@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from engine.mllp.answer import NoAnswer
 from engine.mllp.framing import frame
 from engine.mllp.sender import MllpSender, Target
+from engine.mllp.sender_wire import REMEMBERED
 from tests.mllp.wire import Wire
 
 
@@ -32,7 +33,9 @@ class Lane:
     def __init__(self, ack_timeout=30.0):
         self.reactor = MemoryReactorClock()
         self.results = []
-        self.sender = MllpSender(Target("pacs", 2580, ack_timeout), self.results.append, self.reactor)
+        self.seconds = []  # further answers
+        target = Target("pacs", 2580, ack_timeout)
+        self.sender = MllpSender(target, self.results.append, self.reactor, on_second=self.seconds.append)
 
     def accept(self):
         """The destination accepts the connection that is being made."""
@@ -105,13 +108,150 @@ def test_a_doubtful_answer_closes_the_connection(lane, answer, reason):
     assert len(lane.reactor.tcpClients) == 2
 
 
+def order(control_id, accept="", application=""):
+    """A message that leaves; MSH-15 and 16 as `acknowledgement: keep` passes them on."""
+    head = f"MSH|^~\\&|RIS|HOSP|PACS|HOSP|2026||ORM^O01|{control_id}|P|2.5|||{accept}|{application}\rPID|1\r"
+    return head.encode()
+
+
 def test_a_second_answer_is_never_taken_for_the_next_message(lane):
-    """AA twice: the second one, come before or after the next message has left, closes the connection."""
+    """AA twice, or CA and later AA: the second one, come before or after the next has left, is nobody's; nothing is closed."""
     lane.sender.send(b"MSH|1", "B1")
     protocol, wire = lane.accept()
-    protocol.dataReceived(frame(ack("B1")) + frame(ack("B1")))
-    assert [r.control_id for r in lane.results] == ["B1"]
+    protocol.dataReceived(frame(ack("B1", "CA")) + frame(ack("B1")))
+    lane.sender.send(b"MSH|2", "B2")
+    protocol.dataReceived(frame(ack("B1")))
+    assert (lane.sender.in_flight, [r.control_id for r in lane.results]) == (True, ["B1"])
+    protocol.dataReceived(frame(ack("B2", "AE", "204")) + frame(ack("B1")))
+    assert [(r.control_id, r.code) for r in lane.results] == [("B1", "CA"), ("B2", "AE")]
+    assert not wire.aborted
+    assert [(r.control_id, r.code) for r in lane.seconds] == [("B1", "AA"), ("B1", "AA"), ("B1", "AA")]
+
+
+def test_an_answer_nobody_waits_for_closes_the_connection(lane):
+    """It is for a message that this connection never carried."""
+    lane.sender.send(b"MSH|1", "B1")
+    protocol, wire = lane.accept()
+    protocol.dataReceived(frame(ack("B1")) + frame(ack("B7")))
+    assert (wire.aborted, len(lane.results), lane.seconds) == (True, 1, [])
+
+
+def test_what_has_the_msh_10_of_an_answered_message_goes_over_a_new_connection(lane):
+    """`control_id: keep` and a sender that begins at 1 again: the answer of the first is never credited to the second."""
+    lane.sender.send(order("7"), "7")
+    old, wire = lane.accept()
+    old.dataReceived(frame(ack("7")))
+    lane.sender.send(order("8"), "8")
+    old.dataReceived(frame(ack("8")))
+    lane.sender.send(order("7"), "7")
     assert wire.aborted
+    old.dataReceived(frame(ack("7")))
+    new, wire = lane.accept()
+    old.dataReceived(frame(ack("7")))
+    old.connectionLost(Failure(ConnectionDone()))
+    assert (len(lane.results), lane.sender.in_flight, wire.take()) == (2, True, frame(order("7")))
+    new.dataReceived(frame(ack("7", "AE", "204")))
+    assert [r.code for r in lane.results] == ["AA", "AA", "AE"]
+
+
+def test_what_a_connection_remembers_is_bounded(lane):
+    """The oldest is forgotten: an answer to it closes the connection, as for any other message."""
+    lane.sender.send(b"MSH|1", "B0")
+    protocol, wire = lane.accept()
+    protocol.dataReceived(frame(ack("B0")))
+    for number in range(1, REMEMBERED + 1):
+        lane.sender.send(b"MSH|1", f"B{number}")
+        protocol.dataReceived(frame(ack(f"B{number}")))
+    protocol.dataReceived(frame(ack("B1")))
+    assert not wire.aborted
+    protocol.dataReceived(frame(ack("B0")))
+    assert wire.aborted
+
+
+@pytest.mark.parametrize("control_id", ["A\\T\\B", "a\\X41\\b", " X1", "X2 ", "C^D", "\u0141 7"])
+def test_msa_2_is_compared_byte_for_byte(lane, control_id):
+    """MSH-10 with an escape, a blank or a letter is what leaves, not what it means: else it would go for ever."""
+    lane.sender.send(order(control_id), "as the row names it")
+    protocol, wire = lane.accept()
+    protocol.dataReceived(frame(ack(control_id)))
+    assert ([r.code for r in lane.results], wire.aborted) == (["AA"], False)
+
+
+@pytest.mark.parametrize("application", ["", "NE"])
+def test_what_wants_no_answer_counts_when_its_connection_lives_on(lane, application):
+    """MSH-15 NE: nothing will come; a connection that breaks within a second is told, and the message goes again."""
+    lane.sender.send(order("B0"), "B0")
+    protocol, wire = lane.accept()
+    protocol.dataReceived(frame(ack("B0")))
+    lane.sender.send(order("B1", "NE", application), "B1")
+    lane.reactor.advance(0.9)
+    assert len(lane.results) == 1
+    lane.reactor.advance(0.1)
+    assert lane.results[1:] == [NoAnswer("not answered, as MSH-15 NE asks", taken=True)]
+    protocol.dataReceived(frame(ack("B1")))  # it answers all the same
+    lane.sender.send(order("B2", "NE"), "B2")
+    protocol.connectionLost(Failure(ConnectionLost()))
+    assert (lane.results[2:], wire.aborted) == ([NoAnswer("connection reset")], False)
+
+
+@pytest.mark.parametrize("accept", ["NE", "ER"])
+def test_what_the_peer_does_not_read_is_not_sent(lane, accept):
+    """The message is still in our own buffer: nothing came of it in `ack_timeout`, so it goes again."""
+    lane.sender.send(order("B1", accept), "B1")
+    _, wire = lane.accept()
+    wire.producer.pauseProducing()
+    lane.reactor.pump([0.5] * 59)
+    assert lane.results == []
+    lane.reactor.advance(0.5)
+    assert (lane.results, wire.aborted) == ([NoAnswer("no answer for 30 s")], True)
+    wire.producer.stopProducing()
+
+
+def test_what_the_peer_reads_at_last_is_sent_soon(lane):
+    """Also the second message of a connection, and without waiting for the whole of `ack_timeout`."""
+    for name in ("B1", "B2"):
+        lane.sender.send(order(name, "NE"), name)
+        if name == "B1":
+            _, wire = lane.accept()
+        wire.producer.pauseProducing()
+        lane.reactor.pump([0.5] * 10)
+        wire.producer.resumeProducing()
+        lane.reactor.advance(1)
+    assert lane.results == [NoAnswer("not answered, as MSH-15 NE asks", taken=True)] * 2
+
+
+def test_an_answer_that_was_not_asked_for_counts(lane):
+    """MSH-15 NE, and a receiver that knows the original mode only: its answer decides, at once."""
+    lane.sender.send(order("B1", "NE"), "B1")
+    protocol, _ = lane.accept()
+    protocol.dataReceived(frame(ack("B1", "AE", "204")))
+    lane.reactor.advance(30)
+    assert [r.code for r in lane.results] == ["AE"]
+
+
+@pytest.mark.parametrize(("accept", "application"), [("ER", ""), ("ER", "NE"), ("ER", "ER"), ("NE", "ER")])
+def test_what_wants_refusals_only_is_taken_by_silence(lane, accept, application):
+    """MSH-15 ER: a refusal decides; silence for `ack_timeout` means taken."""
+    lane.sender.send(order("B1", accept, application), "B1")
+    protocol, wire = lane.accept()
+    lane.reactor.advance(29)
+    assert lane.results == []
+    lane.reactor.advance(1)
+    assert lane.results == [NoAnswer("not refused for 30 s, as MSH-15 ER means", taken=True)]
+    lane.sender.send(order("B2", accept, application), "B2")
+    protocol.dataReceived(frame(ack("B2", "CE", "204")))
+    assert ([r.code for r in lane.results[1:]], wire.aborted) == (["CE"], False)
+
+
+@pytest.mark.parametrize(
+    ("accept", "application"), [("AL", "NE"), ("SU", ""), ("NE", "AL"), ("NE", "SU"), ("ER", "AL"), ("", "NE")]
+)
+def test_what_is_answered_when_taken_waits_for_it(lane, accept, application):
+    """By whoever answers first, receiver or application; silence is what it always is."""
+    lane.sender.send(order("B1", accept, application), "B1")
+    _, wire = lane.accept()
+    lane.reactor.advance(30)
+    assert (lane.results, wire.aborted) == ([NoAnswer("no answer for 30 s")], True)
 
 
 def test_silence_closes_and_a_late_answer_is_not_heard(lane):
@@ -168,16 +308,46 @@ def test_a_connection_that_cannot_be_made_is_told(lane, error, reason):
     assert len(lane.reactor.tcpClients) == 2
 
 
-def test_a_timeout_while_connecting_is_told_once(lane):
-    """The answer's time ends before the connection stands: one result, and the late connection is dropped."""
-    quick = Lane(ack_timeout=5.0)
+def test_the_answers_time_begins_when_the_message_is_written():
+    """Connecting has limits of its own: a host that never completes TCP or TLS is not told as connected and silent."""
+    quick = Lane(ack_timeout=3.0)
     quick.sender.send(b"MSH|1", "B1")
-    quick.reactor.advance(5)
-    assert quick.results == [NoAnswer("no answer for 5 s")]
-    _, wire = quick.accept()
-    assert (wire.aborted, wire.value(), quick.sender.connected) == (True, b"", False)
+    quick.reactor.advance(9)
+    assert quick.results == []
     quick.refuse(TimeoutError())
-    assert len(quick.results) == 1
+    assert quick.results == [NoAnswer("no connection within 10 s")]
+    quick.sender.send(b"MSH|1", "B1")
+    quick.reactor.advance(9)
+    _, wire = quick.accept()
+    quick.reactor.advance(2)
+    assert (len(quick.results), wire.aborted) == (1, False)
+    quick.reactor.advance(1)
+    assert (quick.results[1:], wire.aborted) == ([NoAnswer("no answer for 3 s")], True)
+
+
+def test_a_timer_of_the_message_before_is_not_the_next_ones(lane):
+    """It runs out while the next connection is being made: that has its own limit."""
+    lane.sender.send(b"MSH|1", "B1")
+    protocol, _ = lane.accept()
+    protocol.dataReceived(frame(ack("B1")))
+    protocol.connectionLost(Failure(ConnectionDone()))
+    lane.reactor.advance(25)
+    lane.sender.send(b"MSH|2", "B2")
+    lane.reactor.advance(9)
+    assert len(lane.results) == 1
+    lane.accept()
+    lane.reactor.advance(29)
+    assert len(lane.results) == 1
+
+
+def test_a_connection_that_comes_after_the_end_is_dropped(lane):
+    """Closed while connecting: what is made all the same carries nothing."""
+    lane.sender.send(b"MSH|1", "B1")
+    lane.sender.close()
+    _, wire = lane.accept()
+    assert (wire.aborted, wire.value(), lane.sender.connected) == (True, b"", False)
+    lane.refuse(TimeoutError())
+    assert lane.results == []
 
 
 def test_a_lost_connection_is_told_when_a_message_waits(lane):
