@@ -8,11 +8,15 @@ from engine.app.events import Event, Level
 
 @dataclass(frozen=True, slots=True)
 class TlsRefused(Event):
-    """A sender's TLS did not come about, or its certificate is not let in; no message of it was taken."""
+    """A sender's TLS did not come about or was ended, or its certificate is not let in.
+
+    `times`: how often since it was last told of this address, which is once a minute for each reason.
+    """
 
     listener: str
     peer: str
     why: str
+    times: int = 1
     level: ClassVar[Level] = Level.WARNING
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from engine.app.certificate_events import CertificateEnds, CertificatesNotTaken, CertificatesTaken, TlsRefused
 from engine.app.events import Event, surprise
 from engine.app.network_plan import NetworkPlan
+from engine.app.repeats import Repeats
 from engine.errors import ConfigError
 from engine.mllp.listener import MllpListener
 from engine.mllp.tls import TlsDialling, TlsListening
@@ -57,9 +58,13 @@ class Certificates:
         if credential is None:
             return listener
 
-        def refused(peer: str, why: str) -> None:
+        repeats = Repeats()
+
+        def refused(peer: str, why: str, kind: str) -> None:
             listener.counters.faults += 1
-            self._emit(TlsRefused(name, peer, why))
+            times = repeats.told(peer.rpartition(":")[0], kind, reactor.seconds())
+            if times:
+                self._emit(TlsRefused(name, peer, why, times))
 
         return TlsListening(credential, listener, reactor, refused)
 

@@ -24,7 +24,7 @@ from engine.tls.plan import ClientTls
 
 HANDSHAKE = 10.0  # seconds
 
-Refused = Callable[[str, str], None]  # (peer, why in words)
+Refused = Callable[[str, str, str], None]  # (peer, why in words, why without names that the peer may choose)
 
 
 class TlsFactory(TLSMemoryBIOFactory):
@@ -71,7 +71,7 @@ class TlsDialling:
 
     def __call__(self, attempt: Any) -> TLSMemoryBIOFactory:
         """The factory for `reactor.connectTCP`."""
-        return _TlsAttempt(self._credential, attempt, self._clock, lambda _peer, _why: None, client=True)
+        return _TlsAttempt(self._credential, attempt, self._clock, lambda _peer, _why, _kind: None, client=True)
 
 
 class _TlsAttempt(TlsFactory):

@@ -113,7 +113,7 @@ class TlsWire(TLSMemoryBIOProtocol):
         why = self._why((self._reason or reason).value)
         if why and not self.disconnecting:
             peer: Any = self._tcp.getPeer()
-            self.factory.refused(f"{peer.host}:{peer.port}", why)
+            self.factory.refused(f"{peer.host}:{peer.port}", why, self.meeting.kind or why)
         if why:
             self._reason = Failure(TlsFailed(f"TLS: {why}"))  # type: ignore[no-untyped-call] # as above
         super().connectionLost(reason)  # type: ignore[no-untyped-call] # as above

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from OpenSSL import SSL, crypto
 
 from engine.errors import ConfigError
+from engine.tls.bindings import only_elliptic_curves
 from engine.tls.files import fits, read_certificates, read_crls, read_key
-from engine.tls.meeting import ClientJudge, Judge, ServerJudge
+from engine.tls.meeting import ClientJudge, Judge, Meeting, ServerJudge
 from engine.tls.plan import ClientTls, Tls
 
 CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2; those of 1.3 are all AEAD with ephemeral keys
@@ -32,7 +34,7 @@ def context_of(plan: Tls) -> SSL.Context:
         store = _store(context)
         for crl in read_crls(plan.crl):
             store.add_crl(crl)
-        store.set_flags(crypto.X509StoreFlags.CRL_CHECK)
+        store.set_flags(crypto.X509StoreFlags.CRL_CHECK | crypto.X509StoreFlags.CRL_CHECK_ALL)  # see meeting.counts
     if isinstance(plan, ClientTls):
         _check_name(plan.server_name)
         context.set_verify(SSL.VERIFY_PEER, _callback(ServerJudge(plan.server_name, plan.pin, plan.ca)))
@@ -60,6 +62,7 @@ def hardened(minimum: str) -> SSL.Context:
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_min_proto_version(_MINIMUM[minimum])
     context.set_cipher_list(CIPHERS)
+    only_elliptic_curves(context)
     context.set_options(
         SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET | SSL.OP_CIPHER_SERVER_PREFERENCE
     )
@@ -108,7 +111,12 @@ def _callback(judge: Judge) -> Any:
     """What OpenSSL calls for each certificate; the connection's own data is the wire that has the meeting."""
 
     def verify(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, _ok: int) -> bool:
-        return judge(connection.get_app_data().meeting, certificate.to_cryptography(), error, depth)
+        meeting: Meeting = connection.get_app_data().meeting
+        try:
+            return judge(meeting, certificate.to_cryptography(), error, depth)
+        except (ValueError, UnsupportedAlgorithm):  # cryptography reads more strictly than OpenSSL
+            meeting.refuse("a certificate of the peer is malformed", "malformed")
+            return False
 
     return verify
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from engine.tls.meeting import names
-from engine.tls.naming import alternatives, called, common_names, day, told
+from engine.tls.naming import alternatives, called, common_names, day, issuer_of, told
 
 RSA_BITS, EC_BITS = 2048, 224  # below, a key is weak (RFC 9325, 4.5)
 _PURPOSES = {
@@ -56,11 +56,6 @@ def facts(certificate: x509.Certificate) -> str:
         f"{called(certificate)}: {names_in_it}; issued by {issuer_of(certificate)}; "
         f"{certificate.not_valid_before_utc:%Y-%m-%d} to {day(certificate)}"
     )
-
-
-def issuer_of(certificate: x509.Certificate) -> str:
-    """The name of its issuer."""
-    return told(certificate.issuer.rfc4514_string() or "nobody named")
 
 
 def _dates(one: x509.Certificate, now: datetime) -> Iterator[str]:

@@ -14,6 +14,7 @@ from engine.mllp.listener import ConnectionRules
 from engine.mllp.sender import Target
 from engine.tls.credential import MOST_PEERS, Credential
 from engine.tls.plan import ClientTls, ServerTls
+from tests.mllp.wire import Ward
 from tests.tls.authority import root
 
 SOON = 20.0
@@ -165,3 +166,22 @@ def test_a_broken_file_refuses_the_start(tmp_path):
     (tmp_path / "engine.pem").write_text("")
     with pytest.raises(ConfigError, match=r"engine\.pem: the file is empty"):
         Credential("listener lab", ServerTls(tmp_path / "engine.pem", tmp_path / "engine.key"))
+
+
+def test_a_refusal_is_told_once_a_minute_for_each_address_and_reason(tmp_path):
+    """With how often it was; the names that a peer puts into its certificates make no new reasons."""
+    keeper, ward = Keeper(tmp_path), Ward()
+    refused = keeper.certificates.around_listener("lab", ward.listener, ward.clock).refused
+    for port in range(3000):
+        refused(f"10.0.0.7:{port}", f"the client thief{port} is none of `subjects`", "subjects")
+    refused("10.0.0.7:1", "plain text where TLS is wanted", "plain text where TLS is wanted")
+    refused("10.0.0.8:1", "the client thief is none of `subjects`", "subjects")
+    ward.clock.advance(60)
+    refused("10.0.0.7:1", "the client thief is none of `subjects`", "subjects")
+    assert [(event.peer, event.times) for event in keeper.events] == [
+        ("10.0.0.7:0", 1),
+        ("10.0.0.7:1", 1),
+        ("10.0.0.8:1", 1),
+        ("10.0.0.7:1", 3000),
+    ]
+    assert ward.listener.counters.faults == 3003
