@@ -38,11 +38,22 @@ class CertificatesNotTaken(Event):
 
 @dataclass(frozen=True, slots=True)
 class CertificateEnds(Event):
-    """A certificate or a revocation list ends in so many days, or has ended (days below 0)."""
+    """A certificate, a CA or a revocation list ends in so many days, or has ended (days below 0)."""
 
     owner: str
     what: str
     name: str
     days: int
     until: str
+    level: ClassVar[Level] = Level.ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateBegins(Event):
+    """A certificate, a CA or a revocation list in use is not valid yet: peers refuse it, or are refused."""
+
+    owner: str
+    what: str
+    name: str
+    begins: str
     level: ClassVar[Level] = Level.ERROR
