@@ -12,7 +12,7 @@ from OpenSSL import SSL, crypto
 from engine.errors import ConfigError
 from engine.tls.bindings import only_elliptic_curves
 from engine.tls.files import fits, read_certificates, read_crls, read_key
-from engine.tls.meeting import ClientJudge, Judge, Meeting, ServerJudge
+from engine.tls.meeting import MALFORMED, ClientJudge, Judge, Meeting, ServerJudge
 from engine.tls.plan import ClientTls, Tls
 
 CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2; those of 1.3 are all AEAD with ephemeral keys
@@ -21,8 +21,13 @@ _SESSION = b"backstory"
 _NO_AUTO_CHAIN = 0x8  # SSL_MODE_NO_AUTO_CHAIN: what the file holds is sent, and not what the CAs of others would add
 
 
-def context_of(plan: Tls) -> SSL.Context:
-    """A context made of the files as they are now; raises ConfigError in one line."""
+def context_of(plan: Tls, judge: Judge | None = None) -> SSL.Context:
+    """A context made of the files as they are now; raises ConfigError in one line.
+
+    Args:
+        plan: of a listener or a destination.
+        judge: decides in place of the plan's own; `cert doctor` only listens.
+    """
     context = hardened(plan.minimum)
     if plan.certificate is not None and plan.key is not None:
         _use_own(context, plan.certificate, plan.key)
@@ -36,13 +41,14 @@ def context_of(plan: Tls) -> SSL.Context:
             store.add_crl(crl)
         store.set_flags(crypto.X509StoreFlags.CRL_CHECK | crypto.X509StoreFlags.CRL_CHECK_ALL)  # see meeting.counts
     if isinstance(plan, ClientTls):
-        _check_name(plan.server_name)
-        context.set_verify(SSL.VERIFY_PEER, _callback(ServerJudge(plan.server_name, plan.pin, plan.ca)))
+        if judge is None:
+            _check_name(plan.server_name)
+        context.set_verify(SSL.VERIFY_PEER, _callback(judge or ServerJudge(plan.server_name, plan.pin, plan.ca)))
     elif plan.client_ca is not None:
         for authority in read_certificates(plan.client_ca):
             context.add_client_ca(authority)
         must = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
-        context.set_verify(must, _callback(ClientJudge(plan.subjects, plan.client_ca)))
+        context.set_verify(must, _callback(judge or ClientJudge(plan.subjects, plan.client_ca)))
     return context
 
 
@@ -115,7 +121,7 @@ def _callback(judge: Judge) -> Any:
         try:
             return judge(meeting, certificate.to_cryptography(), error, depth)
         except (ValueError, UnsupportedAlgorithm):  # cryptography reads more strictly than OpenSSL
-            meeting.refuse("a certificate of the peer is malformed", "malformed")
+            meeting.refuse(MALFORMED, "malformed")
             return False
 
     return verify

@@ -69,28 +69,38 @@ def of_certificate(owner: str, what: str, certificate: x509.Certificate) -> Endi
 
 
 def of_authorities(owner: str, certificates: Iterable[x509.Certificate]) -> list[Ending]:
-    """One for each CA; where a renewed one with the same name and key stands beside it, the old one is not missed."""
-    newest: dict[bytes, x509.Certificate] = {}
+    """One for each CA."""
+    return [of_certificate(owner, AUTHORITY, one) for one in newest(certificates)]
+
+
+def newest(certificates: Iterable[x509.Certificate]) -> list[x509.Certificate]:
+    """Without those that have a renewed one with the same name and key beside them: they are not missed."""
+    found: dict[bytes, x509.Certificate] = {}
     for one in certificates:
         identity = _identity(one)
-        if identity not in newest or newest[identity].not_valid_after_utc < one.not_valid_after_utc:
-            newest[identity] = one
-    return [of_certificate(owner, AUTHORITY, one) for one in newest.values()]
+        if identity not in found or found[identity].not_valid_after_utc < one.not_valid_after_utc:
+            found[identity] = one
+    return list(found.values())
 
 
 def of_lists(owner: str, file: str, lists: Sequence[x509.CertificateRevocationList]) -> list[Ending]:
-    """One for each issuer: its newest list; called by the file, and by the issuer where there are several."""
-    newest: dict[bytes, x509.CertificateRevocationList] = {}
+    """One for each issuer; called by the file, and by the issuer where there are several."""
+    spans = [span_of_list(one) for one in newest_lists(lists)]
+    return [
+        Ending(owner, LIST, f"{span.name} in {file}" if len(spans) > 1 else file, span.ends, span.begins)
+        for span in spans
+        if span.ends != _FOREVER
+    ]
+
+
+def newest_lists(lists: Iterable[x509.CertificateRevocationList]) -> list[x509.CertificateRevocationList]:
+    """The one of each issuer that ends last."""
+    found: dict[bytes, x509.CertificateRevocationList] = {}
     for one in lists:
         issuer = one.issuer.public_bytes()
-        if issuer not in newest or span_of_list(newest[issuer]).ends < span_of_list(one).ends:
-            newest[issuer] = one
-    found = []
-    for one in newest.values():
-        span = span_of_list(one)
-        name = f"{span.name} in {file}" if len(newest) > 1 else file
-        found += [Ending(owner, LIST, name, span.ends, span.begins)] if span.ends != _FOREVER else []
-    return found
+        if issuer not in found or span_of_list(found[issuer]).ends < span_of_list(one).ends:
+            found[issuer] = one
+    return list(found.values())
 
 
 def span_of(certificate: x509.Certificate) -> Span:

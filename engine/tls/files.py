@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from engine.errors import ConfigError
+from engine.tls.naming import called
 
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
@@ -72,7 +73,16 @@ def read_crls(path: Path) -> tuple[x509.CertificateRevocationList, ...]:
 def fits(certificate: x509.Certificate, key: PrivateKeyTypes) -> bool:
     """Whether the key is the certificate's."""
     form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return certificate.public_key().public_bytes(*form) == key.public_key().public_bytes(*form)
+    try:
+        own = certificate.public_key().public_bytes(*form)
+    except (ValueError, UnsupportedAlgorithm):
+        raise ConfigError(unknown_key(certificate)) from None
+    return own == key.public_key().public_bytes(*form)
+
+
+def unknown_key(certificate: x509.Certificate) -> str:
+    """What is wrong with a certificate whose key cannot be read."""
+    return f"{called(certificate)} has a key of a kind that is not known here: have it issued anew with EC P-256 or RSA 2048"
 
 
 def _read(path: Path) -> bytes:

@@ -14,6 +14,8 @@ from service_identity.cryptography import verify_certificate_hostname, verify_ce
 from engine.tls.naming import allowed, alternatives, called, told
 from engine.tls.refusals import DATES, NO_LIST, told_error
 
+MALFORMED = "a certificate of the peer is malformed: its CA must issue it anew"
+
 
 @dataclass(slots=True)
 class Meeting:

@@ -1,16 +1,27 @@
 """OpenSSL's reasons for refusing a certificate (X509_V_ERR_...; the numbers are part of its interface) in words."""
 
+from typing import NamedTuple
+
 from cryptography import x509
 
 from engine.tls.bindings import error_string
 from engine.tls.naming import day, issuer_of
 
+
+class Verdict(NamedTuple):
+    """OpenSSL's error about one certificate of a chain; depth 0 is the peer's own."""
+
+    error: int
+    depth: int
+    certificate: x509.Certificate
+
+
 NOT_YET, EXPIRED, NO_LIST = 9, 10, 3
 DATES = frozenset({NOT_YET, EXPIRED})
 ISSUERS = frozenset({2, 18, 19, 20, 21})  # there is no way up to a CA that is trusted
-LISTS = frozenset({NO_LIST, 12, 23})
+LISTS = frozenset({NO_LIST, 8, 11, 12, 23, 33, 35, 36, 44, 54})  # about revocation
 WEAK = frozenset({66, 67, 68})
-PURPOSE = 26
+PURPOSE, NO_CA = 26, 79
 
 _SIGNS_NOT = "{its} may not sign certificates, yet it issued another: its key usage lacks keyCertSign, or its basic constraints CA:TRUE"
 _NAMES = "{its} has a name that its CA may not issue for (name constraints)"
@@ -24,7 +35,7 @@ _WORDS = {
     23: "{its} is revoked",
     24: "{its} has no key that could be read, yet it issued another",
     25: "{its} may not issue so long a chain: the path length of its basic constraints is exceeded",
-    PURPOSE: "{its} is for another purpose: its extended key usage does not allow this one",
+    PURPOSE: "{its} is for another purpose: its key usage or extended key usage does not allow this one",
     28: "{its} is rejected for this purpose",
     **dict.fromkeys((32, 79), _SIGNS_NOT),
     34: "{its} has a critical extension that is not known here",

@@ -53,7 +53,7 @@ CASES = {
     "good with root sent": (chain(BELOW, MIDDLE, CA), asked(), []),
     "good and pinned by itself": (chain(GOOD), asked(GOOD), []),
     "good wildcard": (chain(CA.issue("x", sans=["*.clinic.example"])), asked(name="pacs.clinic.example"), []),
-    "expired": (chain(CA.issue("pacs.hospital", ends=-1.5)), asked(), ["pacs.hospital expired on ", "1 days ago", "must renew", "clock is wrong"]),
+    "expired": (chain(CA.issue("pacs.hospital", ends=-1.5)), asked(), ["pacs.hospital expired on ", "1 day ago", "must renew", "clock is wrong"]),
     "not yet valid": (chain(CA.issue("pacs.hospital", begins=3)), asked(), ["pacs.hospital is valid only from ", "set the clock right"]),
     "self-signed": (chain(make("pacs.hospital")), asked(), ["pacs.hospital is self-signed", "add it to ca.pem"]),
     "unknown root sent along": (chain(BELOW, MIDDLE, CA), asked(root("Other CA")), ["the chain ends in Hospital Root CA, a CA that is not in ca.pem"]),

@@ -3,8 +3,11 @@
 import pytest
 from OpenSSL import SSL
 
-from engine.tls.context import context_of
+from engine.errors import ConfigError
+from engine.tls import bindings
+from engine.tls.context import context_of, hardened
 from engine.tls.plan import ClientTls, ServerTls
+from engine.tls.refusals import told_error
 from tests.tls.authority import make, root
 from tests.tls.meet import meet
 
@@ -84,3 +87,17 @@ def test_a_certificate_that_cannot_be_read_is_refused_in_words(plans):
     """OpenSSL takes what cryptography does not: an alternative name that is no address."""
     odd = CA.issue("pacs", more=[(b"\x30\x04\x87\x02ab", "2.5.29.17", False)], sans=[])
     assert meet(*plans(odd))[1].startswith("the certificate is not for pacs but for nobody")
+
+
+def test_an_error_without_words_of_ours_has_openssls():
+    """And its number, to look it up by."""
+    words = told_error(99, "pacs", CA.certificate, "ca.pem")
+    assert words.startswith("the certificate of pacs was refused: ")
+    assert words.endswith("(X509 error 99)")
+
+
+def test_without_curves_there_is_no_context(monkeypatch):
+    """Rather than one that agrees on keys with anything."""
+    monkeypatch.setattr(bindings, "GROUPS", (b"nothing",))
+    with pytest.raises(ConfigError, match="knows none of the curves"):
+        hardened("1.2")
