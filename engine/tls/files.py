@@ -65,9 +65,11 @@ def read_crls(path: Path) -> tuple[x509.CertificateRevocationList, ...]:
     if not found:
         raise ConfigError(f"{path}: {_instead(raw, path, 'X509 CRL')}")
     try:
-        return tuple(map(x509.load_pem_x509_crl, found))
+        lists = tuple(map(x509.load_pem_x509_crl, found))
+        _ = [one.issuer for one in lists]  # read only now
     except ValueError:
         raise ConfigError(f"{path}: a revocation list in it is damaged; ask for the file again") from None
+    return lists
 
 
 def fits(certificate: x509.Certificate, key: PrivateKeyTypes) -> bool:

@@ -1,10 +1,12 @@
 """Who is let in by `subjects`, and what names look like when they are told."""
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from engine.errors import ConfigError
 from engine.tls.context import context_of, ssl_words
-from engine.tls.naming import allowed, alternatives, called, told
+from engine.tls.naming import allowed, alternatives, called, common_names, issuer_of, told
 from engine.tls.plan import ClientTls, ServerTls
 from tests.tls.authority import make, root
 
