@@ -8,11 +8,15 @@ from engine.app.events import Event, Level
 
 @dataclass(frozen=True, slots=True)
 class TlsRefused(Event):
-    """A sender's TLS did not come about, or its certificate is not let in; no message of it was taken."""
+    """A sender's TLS did not come about or was ended, or its certificate is not let in.
+
+    `times`: how often since it was last told of this address, which is once a minute for each reason.
+    """
 
     listener: str
     peer: str
     why: str
+    times: int = 1
     level: ClassVar[Level] = Level.WARNING
 
 
@@ -34,11 +38,22 @@ class CertificatesNotTaken(Event):
 
 @dataclass(frozen=True, slots=True)
 class CertificateEnds(Event):
-    """A certificate or a revocation list ends in so many days, or has ended (days below 0)."""
+    """A certificate, a CA or a revocation list ends in so many days, or has ended (days below 0)."""
 
     owner: str
     what: str
     name: str
     days: int
     until: str
+    level: ClassVar[Level] = Level.ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateBegins(Event):
+    """A certificate, a CA or a revocation list in use is not valid yet: peers refuse it, or are refused."""
+
+    owner: str
+    what: str
+    name: str
+    begins: str
     level: ClassVar[Level] = Level.ERROR

@@ -1,23 +1,32 @@
 """The certificates of the network process: read at the start, watched by a thread, read again on command."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Event as Flag
 from threading import Lock, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from engine.app.certificate_events import CertificateEnds, CertificatesNotTaken, CertificatesTaken, TlsRefused
+from engine.app.certificate_events import (
+    CertificateBegins,
+    CertificateEnds,
+    CertificatesNotTaken,
+    CertificatesTaken,
+    TlsRefused,
+)
 from engine.app.events import Event, surprise
 from engine.app.network_plan import NetworkPlan
+from engine.app.repeats import Repeats
 from engine.errors import ConfigError
 from engine.mllp.listener import MllpListener
 from engine.mllp.tls import TlsDialling, TlsListening
-from engine.tls.credential import Credential, Ending
+from engine.tls.credential import Credential
+
+if TYPE_CHECKING:
+    from engine.tls.ending import Ending
 
 LOOK = 10.0  # seconds between looks at the files
-ENDED = -1
-WARN = (30, 14, 7, 1, ENDED)  # days before the end at which an event says so
 _SECOND = 1_000_000
+_EARLY = timedelta.max  # told that it is not valid yet
 
 
 class Certificates:
@@ -27,17 +36,19 @@ class Certificates:
     """
 
     def __init__(self, plan: NetworkPlan, emit: Callable[[Event], None], wall: Callable[[], int]) -> None:
+        self._wall = wall
         self._listeners = {
-            row.rules.name: Credential(f"listener {row.rules.name}", row.tls)
+            row.rules.name: Credential(f"listener {row.rules.name}", row.tls, self._now)
             for row in plan.listeners
             if row.tls is not None
         }
         self._destinations = {
-            row.name: Credential(f"destination {row.name}", row.tls) for row in plan.destinations if row.tls is not None
+            row.name: Credential(f"destination {row.name}", row.tls, self._now)
+            for row in plan.destinations
+            if row.tls is not None
         }
         self._emit = emit
-        self._wall = wall
-        self._told: dict[Ending, int] = {}  # days that were last told
+        self._told: dict[Ending, timedelta] = {}  # what was last told: how long before the end
         self._looking = Lock()
         self._stop = Flag()
         self._thread = Thread(target=self._watch, name="certificates", daemon=True)
@@ -57,9 +68,13 @@ class Certificates:
         if credential is None:
             return listener
 
-        def refused(peer: str, why: str) -> None:
+        repeats = Repeats()
+
+        def refused(peer: str, why: str, kind: str) -> None:
             listener.counters.faults += 1
-            self._emit(TlsRefused(name, peer, why))
+            times = repeats.told(peer.rpartition(":")[0], kind, reactor.seconds())
+            if times:
+                self._emit(TlsRefused(name, peer, why, times))
 
         return TlsListening(credential, listener, reactor, refused)
 
@@ -80,7 +95,13 @@ class Certificates:
                 "owner": credential.owner,
                 "problem": credential.problem,
                 "endings": [
-                    {"what": one.what, "name": one.name, "until": int(one.until.timestamp()) * _SECOND}
+                    {
+                        "what": one.what,
+                        "name": one.name,
+                        "until": _microseconds(one.until),
+                        "begins": _microseconds(one.begins),
+                        "warns": _microseconds(one.until - one.warning),
+                    }
                     for one in credential.endings()
                 ],
             }
@@ -112,11 +133,27 @@ class Certificates:
         return ""
 
     def _tell(self, credential: Credential) -> None:
-        now = datetime.fromtimestamp(self._wall() / _SECOND, UTC)
-        for ending in credential.endings():
-            days = (ending.until - now).days  # below 0 once it has ended
-            asked = (ENDED,) if ending.what == "revocation list" else WARN  # a list is renewed every few days
-            steps = [step for step in asked if days <= step]
-            if steps and self._told.get(ending, WARN[0] + 1) > steps[-1]:
+        now = self._now()
+        credential.forget(now)
+        endings = credential.endings()
+        for ending in endings:
+            before = self._told.get(ending)
+            if now < ending.begins:
+                if before is None:
+                    self._told[ending] = _EARLY
+                    self._emit(CertificateBegins(*ending[:3], f"{ending.begins:%Y-%m-%d %H:%M} UTC"))
+                continue
+            left = ending.until - now
+            steps = [step for step in ending.steps if left < step]
+            if steps and (before is None or steps[-1] < before):
                 self._told[ending] = steps[-1]
-                self._emit(CertificateEnds(*ending[:3], days, f"{ending.until:%Y-%m-%d %H:%M} UTC"))
+                self._emit(CertificateEnds(*ending[:3], left.days, f"{ending.until:%Y-%m-%d %H:%M} UTC"))
+        known = set(endings)
+        self._told = {one: at for one, at in self._told.items() if one.owner != credential.owner or one in known}
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._wall() / _SECOND, UTC)
+
+
+def _microseconds(moment: datetime) -> int:
+    return int(moment.timestamp()) * _SECOND

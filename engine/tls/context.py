@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from OpenSSL import SSL, crypto
 
 from engine.errors import ConfigError
+from engine.tls.bindings import only_elliptic_curves
 from engine.tls.files import fits, read_certificates, read_crls, read_key
-from engine.tls.meeting import ClientJudge, Judge, ServerJudge
+from engine.tls.meeting import MALFORMED, ClientJudge, Judge, Meeting, ServerJudge
 from engine.tls.plan import ClientTls, Tls
 
 CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2; those of 1.3 are all AEAD with ephemeral keys
@@ -19,8 +21,13 @@ _SESSION = b"backstory"
 _NO_AUTO_CHAIN = 0x8  # SSL_MODE_NO_AUTO_CHAIN: what the file holds is sent, and not what the CAs of others would add
 
 
-def context_of(plan: Tls) -> SSL.Context:
-    """A context made of the files as they are now; raises ConfigError in one line."""
+def context_of(plan: Tls, judge: Judge | None = None) -> SSL.Context:
+    """A context made of the files as they are now; raises ConfigError in one line.
+
+    Args:
+        plan: of a listener or a destination.
+        judge: decides in place of the plan's own; `cert doctor` only listens.
+    """
     context = hardened(plan.minimum)
     if plan.certificate is not None and plan.key is not None:
         _use_own(context, plan.certificate, plan.key)
@@ -32,15 +39,16 @@ def context_of(plan: Tls) -> SSL.Context:
         store = _store(context)
         for crl in read_crls(plan.crl):
             store.add_crl(crl)
-        store.set_flags(crypto.X509StoreFlags.CRL_CHECK)
+        store.set_flags(crypto.X509StoreFlags.CRL_CHECK | crypto.X509StoreFlags.CRL_CHECK_ALL)  # see meeting.counts
     if isinstance(plan, ClientTls):
-        _check_name(plan.server_name)
-        context.set_verify(SSL.VERIFY_PEER, _callback(ServerJudge(plan.server_name, plan.pin, plan.ca)))
+        if judge is None:
+            _check_name(plan.server_name)
+        context.set_verify(SSL.VERIFY_PEER, _callback(judge or ServerJudge(plan.server_name, plan.pin, plan.ca)))
     elif plan.client_ca is not None:
         for authority in read_certificates(plan.client_ca):
             context.add_client_ca(authority)
         must = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
-        context.set_verify(must, _callback(ClientJudge(plan.subjects, plan.client_ca)))
+        context.set_verify(must, _callback(judge or ClientJudge(plan.subjects, plan.client_ca)))
     return context
 
 
@@ -60,6 +68,7 @@ def hardened(minimum: str) -> SSL.Context:
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_min_proto_version(_MINIMUM[minimum])
     context.set_cipher_list(CIPHERS)
+    only_elliptic_curves(context)
     context.set_options(
         SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET | SSL.OP_CIPHER_SERVER_PREFERENCE
     )
@@ -108,7 +117,12 @@ def _callback(judge: Judge) -> Any:
     """What OpenSSL calls for each certificate; the connection's own data is the wire that has the meeting."""
 
     def verify(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, _ok: int) -> bool:
-        return judge(connection.get_app_data().meeting, certificate.to_cryptography(), error, depth)
+        meeting: Meeting = connection.get_app_data().meeting
+        try:
+            return judge(meeting, certificate.to_cryptography(), error, depth)
+        except (ValueError, UnsupportedAlgorithm):  # cryptography reads more strictly than OpenSSL
+            meeting.refuse(MALFORMED, "malformed")
+            return False
 
     return verify
 

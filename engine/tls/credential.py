@@ -1,7 +1,7 @@
 """A listener's or a destination's TLS: its context, and a new one when its files change; connections keep theirs."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +10,18 @@ from OpenSSL import SSL
 
 from engine.errors import ConfigError
 from engine.tls.context import context_of
+from engine.tls.ending import (
+    OWN,
+    PEER,
+    Ending,
+    Span,
+    not_now,
+    of_authorities,
+    of_certificate,
+    of_lists,
+    span_of,
+    span_of_list,
+)
 from engine.tls.files import read_certificates, read_crls
 from engine.tls.naming import called
 from engine.tls.plan import Tls, files_of
@@ -19,44 +31,57 @@ MOST_PEERS = 64  # certificates of peers that are remembered
 Stamp = tuple[int, int, int]  # mtime in ns, size, inode
 
 
-class Ending(NamedTuple):
-    """Something that becomes invalid: whose, what it is called, and when."""
+class _Read(NamedTuple):
+    """What the files hold."""
 
-    owner: str  # "listener lab", "destination pacs"
-    what: str  # "own certificate", "revocation list", "peer's certificate"
-    name: str
-    until: datetime
+    context: SSL.Context
+    endings: list[Ending]
+    spans: dict[Path, list[Span]]  # by file; of each, one at least must be valid now
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Credential:
     """Read once at the start (raises ConfigError), again by `look`; `context` is the newest that could be made."""
 
-    def __init__(self, owner: str, plan: Tls) -> None:
+    def __init__(self, owner: str, plan: Tls, now: Callable[[], datetime] = _now) -> None:
         self.owner = owner
         self.plan = plan
+        self._now = now
         self.problem = ""  # why the files as they are now are not taken
         self._stamps = self._seen = self._look_at_files()
         self._peers: dict[str, x509.Certificate] = {}
-        self.context, self._own = self._read()
+        self._again: datetime | None = None  # when the files as they are become valid
+        self._held = self._read()
+
+    @property
+    def context(self) -> SSL.Context:
+        """What new connections have."""
+        return self._held.context
 
     def look(self, *, force: bool = False) -> bool:
         """Whether other files were taken for new connections; `force`: read them in any case, at once.
 
         Files that changed since the last look are left for the next one: a certificate is written before or after its
         key, and between them the two do not fit. Raises ConfigError, once for each change, where they cannot be used;
-        the context stays the one that was.
+        the context stays the one that was. That is so as well where they are not valid now and the present ones are; what
+        is not valid yet is taken when it is.
         """
         stamps = self._look_at_files()
         settled, self._seen = stamps == self._seen, stamps
-        if not force and (stamps == self._stamps or not settled):
+        due = self._again is not None and self._now() >= self._again
+        if not (force or due) and (stamps == self._stamps or not settled):
             return False
-        self._stamps = stamps
+        self._stamps, self._again = stamps, None
         try:
-            self.context, self._own = self._read()
+            found = self._read()
+            self._check_dates(found)
         except ConfigError as error:
             self.problem = str(error)
             raise
-        self.problem = ""
+        self.problem, self._held = "", found
         return True
 
     def met(self, peer: x509.Certificate | None) -> None:
@@ -68,26 +93,44 @@ class Credential:
             if len(self._peers) > MOST_PEERS:
                 self._peers.pop(next(iter(self._peers)))
 
-    def endings(self) -> list[Ending]:
-        """Own certificates, revocation lists and peers, as far as they are known."""
-        return [*self._own, *(_ending(self.owner, "peer's certificate", one) for one in list(self._peers.values()))]
+    def forget(self, now: datetime) -> None:
+        """Peers whose certificates have ended do not come back with them."""
+        for name, peer in list(self._peers.items()):
+            if of_certificate(self.owner, PEER, peer).forgotten(now):
+                self._peers.pop(name, None)
 
-    def _read(self) -> tuple[SSL.Context, list[Ending]]:
-        context = context_of(self.plan)
-        own = []
-        if self.plan.certificate is not None:
-            own = [_ending(self.owner, "own certificate", one) for one in read_certificates(self.plan.certificate)]
-        if self.plan.crl is not None:
-            ends = [crl.next_update_utc for crl in read_crls(self.plan.crl)]
-            own += [Ending(self.owner, "revocation list", self.plan.crl.name, end) for end in ends if end is not None]
-        return context, own
+    def endings(self) -> list[Ending]:
+        """Own certificates, CAs, revocation lists and peers, as far as they are known."""
+        return [*self._held.endings, *(of_certificate(self.owner, PEER, one) for one in list(self._peers.values()))]
+
+    def _read(self) -> _Read:
+        plan, owner = self.plan, self.owner
+        found = _Read(context_of(plan), [], {})
+        if plan.certificate is not None:
+            chain = read_certificates(plan.certificate)
+            found.endings.extend(of_certificate(owner, OWN, one) for one in chain)
+            found.spans[plan.certificate] = [span_of(chain[0])]
+        if plan.trusted is not None:
+            authorities = read_certificates(plan.trusted)
+            found.endings.extend(of_authorities(owner, authorities))
+            found.spans[plan.trusted] = [span_of(one) for one in authorities]
+        if plan.crl is not None:
+            lists = read_crls(plan.crl)
+            found.endings.extend(of_lists(owner, plan.crl.name, lists))
+            found.spans[plan.crl] = [span_of_list(one) for one in lists]
+        return found
+
+    def _check_dates(self, found: _Read) -> None:
+        """Raises ConfigError where a file has nothing that is valid now and the present one has."""
+        now = self._now()
+        for path, spans in found.spans.items():
+            why = not_now(spans, now)
+            if why and not not_now(self._held.spans[path], now):
+                self._again = min((span.begins for span in spans if span.begins > now), default=None)
+                raise ConfigError(f"{path}: {why}; the present one stays, which is valid now")
 
     def _look_at_files(self) -> Mapping[Path, Stamp | None]:
         return {path: _stamp(path) for path in files_of(self.plan)}
-
-
-def _ending(owner: str, what: str, certificate: x509.Certificate) -> Ending:
-    return Ending(owner, what, called(certificate), certificate.not_valid_after_utc)
 
 
 def _stamp(path: Path) -> Stamp | None:

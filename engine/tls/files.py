@@ -4,7 +4,7 @@ Raises ConfigError everywhere: one line that names the file and what to do. Keys
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 from cryptography import x509
@@ -13,9 +13,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from engine.errors import ConfigError
+from engine.tls.naming import called
 
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
+_END = re.compile(rb"-----END ([A-Z0-9 ]+)-----")
 _PKCS7_DATA = bytes.fromhex("06092a864886f70d010701")  # what a PKCS #12 file begins with, after its version
 _CERTIFICATE = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
 _OTHERS_MAY = 0o007  # of a key's mode
@@ -25,6 +27,7 @@ def read_certificates(path: Path) -> tuple[x509.Certificate, ...]:
     """The certificates of a PEM file in their order, at least one."""
     raw = _read(path)
     found = [block for kind, block in _blocks(raw) if kind in _CERTIFICATE]
+    _check_whole(raw, path, _CERTIFICATE, len(found))
     if not found:
         raise ConfigError(f"{path}: {_instead(raw, path, 'certificate')}")
     try:
@@ -39,6 +42,7 @@ def read_key(path: Path) -> PrivateKeyTypes:
     if path.stat().st_mode & _OTHERS_MAY:
         raise ConfigError(f"{path}: everybody on this machine may read the private key; chmod o= {path}")
     found = [(kind, block) for kind, block in _blocks(raw) if kind.endswith("PRIVATE KEY")]
+    _check_whole(raw, path, {kind for kind in _kinds(_BEGIN, raw) if kind.endswith("PRIVATE KEY")}, len(found))
     if not found:
         raise ConfigError(f"{path}: {_instead(raw, path, 'private key')}")
     kind, block = found[0]
@@ -57,18 +61,30 @@ def read_crls(path: Path) -> tuple[x509.CertificateRevocationList, ...]:
     """The revocation lists of a PEM file, at least one."""
     raw = _read(path)
     found = [block for kind, block in _blocks(raw) if kind == "X509 CRL"]
+    _check_whole(raw, path, ("X509 CRL",), len(found))
     if not found:
         raise ConfigError(f"{path}: {_instead(raw, path, 'X509 CRL')}")
     try:
-        return tuple(map(x509.load_pem_x509_crl, found))
+        lists = tuple(map(x509.load_pem_x509_crl, found))
+        _ = [one.issuer for one in lists]  # read only now
     except ValueError:
         raise ConfigError(f"{path}: a revocation list in it is damaged; ask for the file again") from None
+    return lists
 
 
 def fits(certificate: x509.Certificate, key: PrivateKeyTypes) -> bool:
     """Whether the key is the certificate's."""
     form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return certificate.public_key().public_bytes(*form) == key.public_key().public_bytes(*form)
+    try:
+        own = certificate.public_key().public_bytes(*form)
+    except (ValueError, UnsupportedAlgorithm):
+        raise ConfigError(unknown_key(certificate)) from None
+    return own == key.public_key().public_bytes(*form)
+
+
+def unknown_key(certificate: x509.Certificate) -> str:
+    """What is wrong with a certificate whose key cannot be read."""
+    return f"{called(certificate)} has a key of a kind that is not known here: have it issued anew with EC P-256 or RSA 2048"
 
 
 def _read(path: Path) -> bytes:
@@ -82,6 +98,18 @@ def _blocks(raw: bytes) -> Iterable[tuple[str, bytes]]:
     return ((found[1].decode(), found[0]) for found in _PEM.finditer(raw))
 
 
+def _kinds(lines: re.Pattern[bytes], raw: bytes) -> list[str]:
+    return [kind.decode() for kind in lines.findall(raw)]
+
+
+def _check_whole(raw: bytes, path: Path, wanted: Container[str], found: int) -> None:
+    """Raises ConfigError where something wanted begins and does not end, or the reverse: the rest would be taken silently."""
+    begun, ended = (sum(kind in wanted for kind in _kinds(lines, raw)) for lines in (_BEGIN, _END))
+    torn = raw.count(b"-----BEGIN ") - len(_BEGIN.findall(raw))  # in the middle of the line
+    if begun + torn != found or ended != found:
+        raise ConfigError(f"{path}: the file is cut off: what begins in it does not end, or the reverse; copy it again")
+
+
 def _instead(raw: bytes, path: Path, wanted: str) -> str:
     """What a file without the wanted kind holds, and what to do about it."""
     name = path.name
@@ -89,7 +117,7 @@ def _instead(raw: bytes, path: Path, wanted: str) -> str:
         return "the file is empty"
     if raw[:1] == b"\x30":
         return _der(raw, name, wanted)
-    kinds = [kind.decode() for kind in _BEGIN.findall(raw)]
+    kinds = _kinds(_BEGIN, raw)
     if any(kind.endswith("CERTIFICATE REQUEST") for kind in kinds):
         return "this is a certificate request; the certificate is what the CA answers to it"
     if "PKCS7" in kinds:

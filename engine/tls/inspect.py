@@ -10,12 +10,14 @@ from datetime import datetime
 from typing import NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from engine.tls.findings import Found
 from engine.tls.meeting import names
-from engine.tls.naming import alternatives, called, common_names, day, told
+from engine.tls.naming import alternatives, called, common_names, day, issuer_of, told
+from engine.tls.refusals import Verdict
 
 RSA_BITS, EC_BITS = 2048, 224  # below, a key is weak (RFC 9325, 4.5)
 _PURPOSES = {
@@ -33,20 +35,26 @@ class Asked(NamedTuple):
     roots: Sequence[x509.Certificate] | None = None  # None: not to be judged
     roots_name: str = "the CA file"
     crls: Sequence[x509.CertificateRevocationList] = ()
+    verdicts: Sequence[Verdict] = ()  # what OpenSSL said of it
 
 
 def faults(chain: Sequence[x509.Certificate], asked: Asked) -> list[str]:
     """Everything wrong with a chain as it is sent or stands in a file, the owner's certificate first; empty: nothing."""
     leaf = chain[0]
-    found = [
-        *(fault for one in chain for fault in _dates(one, asked.now)),
-        *(fault for one in chain for fault in _weakness(one)),
-        *_use(leaf, asked.purpose),
-        *_order(chain),
-        *_issuers(chain, asked),
-        *_revoked(leaf, asked),
-    ]
-    return [*found, *_name(leaf, asked.name)] if asked.name else found
+    every = dict.fromkeys((*chain, *_roots_used(chain, asked)))
+    found = Found()
+    for one in every:
+        found.add("dates", one, dates, one, asked.now)
+        found.add("weak", one, _weakness, one)
+    found.add("use", leaf, _use, leaf, asked.purpose)
+    found.add("order", leaf, _order, chain)
+    found.add("issuers", leaf, _issuers, chain, asked)
+    found.add("revoked", leaf, revoked, leaf, asked.crls, asked.now)
+    for verdict in asked.verdicts:
+        found.add_verdict(verdict, asked.roots_name)
+    if asked.name:
+        found.add("name", leaf, _name, leaf, asked.name)
+    return found.words
 
 
 def facts(certificate: x509.Certificate) -> str:
@@ -58,16 +66,12 @@ def facts(certificate: x509.Certificate) -> str:
     )
 
 
-def issuer_of(certificate: x509.Certificate) -> str:
-    """The name of its issuer."""
-    return told(certificate.issuer.rfc4514_string() or "nobody named")
-
-
-def _dates(one: x509.Certificate, now: datetime) -> Iterator[str]:
+def dates(one: x509.Certificate, now: datetime) -> Iterator[str]:
+    """That a certificate is not valid now."""
     begins, ends = one.not_valid_before_utc, one.not_valid_after_utc
     if now > ends:
         ago = (now - ends).days
-        yield f"{called(one)} expired on {day(one)}, {ago} days ago: its owner must renew it; or this machine's clock is wrong ({now:%Y-%m-%d %H:%M} UTC)"
+        yield f"{called(one)} expired on {day(one)}, {ago} day{'' if ago == 1 else 's'} ago: its owner must renew it; or this machine's clock is wrong ({now:%Y-%m-%d %H:%M} UTC)"
     if now < begins:
         yield f"{called(one)} is valid only from {begins:%Y-%m-%d %H:%M} UTC, and it is {now:%Y-%m-%d %H:%M} here: set the clock right, of this machine or of the CA"
 
@@ -103,7 +107,7 @@ def _use(leaf: x509.Certificate, purpose: str) -> Iterator[str]:
 
 
 def _order(chain: Sequence[x509.Certificate]) -> Iterator[str]:
-    if len(chain) > 1 and _is_ca(chain[0]) and not all(map(_is_ca, chain)):
+    if len(chain) > 1 and is_ca(chain[0]) and not all(map(is_ca, chain)):
         yield f"the certificates are in the wrong order: {called(chain[0])} is a CA's and stands first; put the owner's first, then its issuer, and so on up"
         return
     for one, following in itertools.pairwise(chain):
@@ -116,18 +120,28 @@ def _issuers(chain: Sequence[x509.Certificate], asked: Asked) -> Iterator[str]:
     """Walk up from the first certificate to a root that is trusted, or to where it does not go on."""
     if asked.roots is None:
         return
-    one, left = chain[0], list(chain)
-    while one not in asked.roots:
-        left.remove(one)
-        above = next((other for other in (*asked.roots, *left) if issued(one, other)), None)
-        if above is None:
-            yield _no_issuer(one, chain, asked)
-            return
-        if not _is_ca(above):
+    path = _path(chain, asked.roots)
+    for one, above in itertools.pairwise(path):
+        if not is_ca(above):
             yield f"{called(above)} issued {called(one)} and is no CA: its basic constraints must say CA:TRUE"
-        one = above
-        if one not in left:
-            return
+    if path[-1] not in asked.roots:
+        yield _no_issuer(path[-1], chain, asked)
+
+
+def _path(chain: Sequence[x509.Certificate], roots: Sequence[x509.Certificate]) -> list[x509.Certificate]:
+    """From the first certificate up; the last is a root, or has no issuer here."""
+    path, left = [chain[0]], list(chain[1:])
+    while path[-1] not in roots:
+        above = next((other for other in (*roots, *left) if issued(path[-1], other)), None)
+        if above is None:
+            break
+        path.append(above)
+        left = [one for one in left if one != above]
+    return path
+
+
+def _roots_used(chain: Sequence[x509.Certificate], asked: Asked) -> list[x509.Certificate]:
+    return [one for one in _path(chain, asked.roots) if one in asked.roots] if asked.roots else []
 
 
 def _no_issuer(one: x509.Certificate, chain: Sequence[x509.Certificate], asked: Asked) -> str:
@@ -143,18 +157,37 @@ def _no_issuer(one: x509.Certificate, chain: Sequence[x509.Certificate], asked: 
     return f"{called(one)} is issued by {issuer_of(one)}, an unknown CA: get that certificate from its owner and add it to {where}"
 
 
-def _revoked(leaf: x509.Certificate, asked: Asked) -> Iterator[str]:
-    for crl in asked.crls:
-        if crl.next_update_utc is not None and crl.next_update_utc < asked.now:
-            yield f"the revocation list of {told(crl.issuer.rfc4514_string())} is out of date since {crl.next_update_utc:%Y-%m-%d}: fetch the CA's newest"
-        entry = crl.get_revoked_certificate_by_serial_number(leaf.serial_number)
-        if crl.issuer == leaf.issuer and entry is not None:
-            yield f"{called(leaf)} was revoked by its CA on {entry.revocation_date_utc:%Y-%m-%d}: its owner needs a new one"
-    if asked.crls and not any(crl.issuer == leaf.issuer for crl in asked.crls):
+def revoked(leaf: x509.Certificate, crls: Sequence[x509.CertificateRevocationList], now: datetime) -> Iterator[str]:
+    """What the list of its issuer says of a certificate: the newest that is valid now, as OpenSSL takes it."""
+    if not crls:
+        return
+    own = [crl for crl in crls if crl.issuer == leaf.issuer]
+    if not own:
         yield f"there is no revocation list of {issuer_of(leaf)}, the issuer of {called(leaf)}: add it to the CRL file"
+        return
+    best = max(own, key=lambda crl: (not list_dates(crl, now), crl.last_update_utc))
+    yield from list_dates(best, now)
+    entry = best.get_revoked_certificate_by_serial_number(leaf.serial_number)
+    if entry is not None:
+        yield f"{called(leaf)} was revoked by its CA on {entry.revocation_date_utc:%Y-%m-%d}: its owner needs a new one"
+
+
+def list_dates(crl: x509.CertificateRevocationList, now: datetime) -> list[str]:
+    """That a revocation list is not valid now."""
+    issuer = told(crl.issuer.rfc4514_string())
+    if crl.last_update_utc > now:
+        return [
+            f"the revocation list of {issuer} is valid only from {crl.last_update_utc:%Y-%m-%d %H:%M} UTC: set the clock right"
+        ]
+    if crl.next_update_utc is not None and crl.next_update_utc < now:
+        return [
+            f"the revocation list of {issuer} is out of date since {crl.next_update_utc:%Y-%m-%d}: fetch the CA's newest"
+        ]
+    return []
 
 
 def _name(leaf: x509.Certificate, name: str) -> Iterator[str]:
+    _ = leaf.extensions  # raises ValueError where one is malformed: then there is no saying for whom it is
     if names(leaf, name):
         return
     there = alternatives(leaf)
@@ -169,12 +202,13 @@ def issued(one: x509.Certificate, by: x509.Certificate) -> bool:
     """Whether a certificate was signed by another's key, and names it."""
     try:
         one.verify_directly_issued_by(by)
-    except (ValueError, TypeError, InvalidSignature):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
 
 
-def _is_ca(one: x509.Certificate) -> bool:
+def is_ca(one: x509.Certificate) -> bool:
+    """Whether it may issue others; raises ValueError where it is malformed."""
     try:
         return bool(one.extensions.get_extension_for_class(x509.BasicConstraints).value.ca)
     except x509.ExtensionNotFound:

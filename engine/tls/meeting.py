@@ -11,9 +11,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from service_identity import CertificateError, VerificationError
 from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
 
-from engine.tls.naming import allowed, alternatives, called, day, told
+from engine.tls.naming import allowed, alternatives, called, told
+from engine.tls.refusals import DATES, NO_LIST, told_error
 
-_EXPIRED, _NOT_YET = 10, 9  # X509_V_ERR_...; the numbers are part of OpenSSL's interface
+MALFORMED = "a certificate of the peer is malformed: its CA must issue it anew"
 
 
 @dataclass(slots=True)
@@ -21,7 +22,13 @@ class Meeting:
     """One handshake: who the peer says it is, and why that was not enough; "" while nothing is wrong."""
 
     problem: str = ""
+    kind: str = ""  # of problem, without the names that a peer may choose
     peer: x509.Certificate | None = None
+
+    def refuse(self, problem: str, kind: str) -> None:
+        """Say what is wrong; the first counts."""
+        if not self.problem:
+            self.problem, self.kind = problem, kind
 
 
 class Judge(Protocol):
@@ -35,16 +42,16 @@ class ClientJudge:
 
     def __init__(self, subjects: tuple[str, ...], trusted: Path | None) -> None:
         self._subjects = subjects
-        self._trusted = _short(trusted)
+        self._trusted = short(trusted)
 
     def __call__(self, meeting: Meeting, certificate: x509.Certificate, error: int, depth: int) -> bool:
         """Whether OpenSSL may go on."""
         if not depth:
             meeting.peer = certificate
-        if error:
-            meeting.problem = meeting.problem or told_error(error, called(certificate), certificate, self._trusted)
+        if counts(error, depth):
+            meeting.refuse(told_error(error, called(certificate), certificate, self._trusted), f"X509 {error}")
         elif not depth and self._subjects and not allowed(certificate, self._subjects):
-            meeting.problem = f"the client {called(certificate)} is none of `subjects`"
+            meeting.refuse(f"the client {called(certificate)} is none of `subjects`", "subjects")
         return not meeting.problem
 
 
@@ -54,20 +61,26 @@ class ServerJudge:
     def __init__(self, name: str, pin: str, trusted: Path | None) -> None:
         self._name = name
         self._pin = pin
-        self._trusted = _short(trusted)
+        self._trusted = short(trusted)
 
     def __call__(self, meeting: Meeting, certificate: x509.Certificate, error: int, depth: int) -> bool:
         """Whether OpenSSL may go on."""
         if not depth:
             meeting.peer = certificate
-        if error and not (self._pin and error not in {_EXPIRED, _NOT_YET}):
-            meeting.problem = meeting.problem or told_error(error, self._name, certificate, self._trusted)
+        if counts(error, depth) and not (self._pin and error not in DATES):
+            who = called(certificate) if depth else self._name  # an issuer is not the server
+            meeting.refuse(told_error(error, who, certificate, self._trusted), f"X509 {error}")
         elif not depth and self._pin:
             if pin_of(certificate) != self._pin:
-                meeting.problem = f"the key of {self._name} is not the pinned one but {pin_of(certificate)}"
+                meeting.refuse(f"the key of {self._name} is not the pinned one but {pin_of(certificate)}", "pin")
         elif not depth and not names(certificate, self._name):
-            meeting.problem = f"the certificate is not for {self._name} but for {_for(certificate)}"
+            meeting.refuse(f"the certificate is not for {self._name} but for {_for(certificate)}", "name")
         return not meeting.problem
+
+
+def counts(error: int, depth: int) -> bool:
+    """Whether OpenSSL's error is one: lists are wanted for the peer's own certificate, and for issuers where there are some."""
+    return bool(error) and not (error == NO_LIST and depth)
 
 
 def names(certificate: x509.Certificate, name: str) -> bool:
@@ -91,26 +104,8 @@ def pin_of(certificate: x509.Certificate) -> str:
     return "sha256/" + base64.b64encode(sha256(key).digest()).decode()
 
 
-def told_error(error: int, who: str, certificate: x509.Certificate, trusted: str) -> str:
-    """OpenSSL's reason (X509_V_ERR_...) in words, about the certificate at which it stopped."""
-    known = {
-        _NOT_YET: f"the certificate of {who} is valid only from {certificate.not_valid_before_utc:%Y-%m-%d}",
-        _EXPIRED: f"the certificate of {who} expired on {day(certificate)}",
-        18: f"the certificate of {who} is self-signed and not in {trusted}",
-        23: f"the certificate of {who} is revoked",
-        3: f"the revocation list has nothing from the issuer of {who}",
-        12: "the revocation list is out of date; its issuer has a newer one",
-        26: f"the certificate of {who} is for another purpose",
-        24: f"the certificate of {called(certificate)} is no CA's, yet it issued another",
-        66: f"the key of {who} is too weak",
-        67: f"the key of {called(certificate)} is too weak",
-        68: f"the certificate of {who} is signed with a weak digest",
-    }
-    unknown = dict.fromkeys((2, 19, 20, 21), f"the certificate of {who} is not issued by {trusted}")
-    return {**known, **unknown}.get(error, f"the certificate of {who} was refused (X509 error {error})")
-
-
-def _short(trusted: Path | None) -> str:
+def short(trusted: Path | None) -> str:
+    """What a file of CAs is called; without one, what counts in its place."""
     return trusted.name if trusted is not None else "the system's CAs"
 
 

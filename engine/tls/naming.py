@@ -13,13 +13,27 @@ def told(text: str) -> str:
 
 
 def subject(certificate: x509.Certificate) -> str:
-    """The subject as RFC 4514 writes it."""
-    return certificate.subject.rfc4514_string()
+    """The subject as RFC 4514 writes it; empty where it is malformed."""
+    try:
+        return certificate.subject.rfc4514_string()
+    except ValueError:
+        return ""
 
 
 def common_names(certificate: x509.Certificate) -> list[str]:
-    """The common names of the subject."""
-    return [str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    """The common names of the subject; empty where it is malformed."""
+    try:
+        return [str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    except ValueError:
+        return []
+
+
+def issuer_of(certificate: x509.Certificate) -> str:
+    """The name of its issuer."""
+    try:
+        return told(certificate.issuer.rfc4514_string() or "nobody named")
+    except ValueError:
+        return "somebody whose name is malformed"
 
 
 def alternatives(certificate: x509.Certificate) -> list[str]:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 from cryptography import x509
 from OpenSSL import SSL
 
-from engine.tls.context import hardened, ssl_words
-from engine.tls.files import read_certificates, read_key
-from engine.tls.meeting import is_address
+from engine.tls.context import context_of, ssl_words
+from engine.tls.meeting import MALFORMED, Meeting, counts, is_address
 from engine.tls.plan import ClientTls
+from engine.tls.refusals import Verdict
 
 TIMEOUT = 10.0  # seconds for all of it
 AFTER = 0.5  # seconds in which a server of TLS 1.3 may still refuse our certificate
@@ -28,21 +28,33 @@ class Seen(NamedTuple):
     version: str = ""
     cipher: str = ""
     problem: str = ""
+    verdicts: tuple[Verdict, ...] = ()  # what OpenSSL says against it, all of it
+
+
+class _Listener:
+    """Hears what OpenSSL says of each certificate, and has it go on."""
+
+    def __init__(self) -> None:
+        self.meeting = Meeting()
+        self.verdicts: list[Verdict] = []
+
+    def __call__(self, meeting: Meeting, certificate: x509.Certificate, error: int, depth: int) -> bool:  # noqa: ARG002 - a Judge
+        if counts(error, depth):
+            self.verdicts.append(Verdict(error, depth, certificate))
+        return True
 
 
 def look(host: str, port: int, plan: ClientTls) -> Seen:
-    """A handshake as a destination has it; where that fails, one that takes everything, to say why it failed."""
-    context = hardened(plan.minimum)
-    if plan.certificate is not None and plan.key is not None:
-        own = read_certificates(plan.certificate)
-        context.use_certificate(own[0])
-        for further in own[1:]:
-            context.add_extra_chain_cert(further)
-        context.use_privatekey(read_key(plan.key))  # type: ignore[arg-type] # as in context.py
-    seen = _meet(host, port, plan.server_name, context)
+    """A handshake as a destination has it, which goes on whatever the certificate is.
+
+    Where that fails, one that takes everything, to say why it failed.
+    """
+    listener = _Listener()
+    seen = _meet(host, port, plan.server_name, context_of(plan, listener), listener)
+    seen = seen._replace(verdicts=tuple(listener.verdicts))
     if seen.chain or ("TLS" not in seen.problem and "cipher" not in seen.problem):
         return seen
-    old = _meet(host, port, plan.server_name, _permissive())
+    old = _meet(host, port, plan.server_name, _permissive(), _Listener())
     if not old.chain:
         return seen
     if old.version in {"TLSv1", "TLSv1.1"} or (old.version == "TLSv1.2" and plan.minimum == "1.3"):
@@ -65,11 +77,12 @@ def _permissive() -> SSL.Context:
     return context
 
 
-def _meet(host: str, port: int, name: str, context: SSL.Context) -> Seen:
+def _meet(host: str, port: int, name: str, context: SSL.Context, listener: _Listener) -> Seen:
     until = time.monotonic() + TIMEOUT
     try:
         with socket.create_connection((host, port), timeout=TIMEOUT) as sock:
             wire = SSL.Connection(context, None)
+            wire.set_app_data(listener)
             if not is_address(name):
                 wire.set_tlsext_host_name(name.encode("idna"))
             wire.set_connect_state()
@@ -98,10 +111,13 @@ def _handshake(wire: SSL.Connection, sock: socket.socket, until: float) -> Seen:
             _flush(wire, sock)
         except SSL.Error as error:
             _flush(wire, sock)
-            return Seen(problem=_spoke(first) or ssl_words(error))
+            return Seen(problem=_spoke(first) or wire.get_app_data().meeting.problem or ssl_words(error))
         else:
             _flush(wire, sock)
-            chain = tuple(wire.get_peer_cert_chain(as_cryptography=True) or ())
+            try:
+                chain = tuple(wire.get_peer_cert_chain(as_cryptography=True) or ())
+            except ValueError:  # one that OpenSSL does not need, and takes
+                return Seen(problem=MALFORMED)
             return Seen(chain, wire.get_protocol_version_name(), wire.get_cipher_name() or "", _afterwards(wire, sock))
         try:
             data = _receive(sock, until)

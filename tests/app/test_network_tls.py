@@ -356,7 +356,11 @@ def test_it_delivers_over_mutual_tls(site, start):
     queue(site.folder, *[(f"B{n}", "K") for n in range(50)])
     pacs.wait(50)
     assert pacs.received == [f"B{n}" for n in range(50)]
-    assert [one["name"] for one in engine.call("status")["certificates"][0]["endings"]] == ["lab.hospital", "pacs"]
+    assert [one["name"] for one in engine.call("status")["certificates"][0]["endings"]] == [
+        "lab.hospital",
+        "Hospital Root CA",
+        "pacs",
+    ]
 
 
 def test_one_engine_delivers_to_another(site, start, tmp_path):

@@ -108,12 +108,16 @@ def test_reload_asks_the_engine(backstory, site):
         ("own certificate", 1.5, ", in 1 day; renew its file, which is taken without a restart"),
         ("own certificate", -1, "the own certificate engine of listener lab expired on 2"),
         ("peer's certificate", 3, "; its owner must renew it"),
-        ("revocation list", 3, None),
+        ("own certificate", 0.5, " UTC; renew its file"),
+        ("CA certificate", 3, "; put its CA's new one into the file, without which all that it issued is refused"),
+        ("revocation list", 31, None),
+        ("revocation list", 3, "; fetch its CA's newest"),
         ("revocation list", -1, "the revocation list engine of listener lab expired on "),
     ],
 )
 def test_what_ends_soon_needs_a_person(what, days, words):
-    ending = {"what": what, "name": "engine", "until": NOW + int(days * DAY)}
+    until = NOW + int(days * DAY)
+    ending = {"what": what, "name": "engine", "until": until, "begins": NOW - DAY, "warns": until - 30 * DAY}
     credential = {"owner": "listener lab", "problem": "", "endings": [ending, ending]}
     found = certificate_needs({"processes": {"network": {"certificates": [credential]}}}, NOW)
     assert len(found) == (words is not None)
@@ -124,3 +128,17 @@ def test_new_files_that_are_not_taken_need_a_person():
     credential = {"owner": "listener lab", "problem": "a.pem: the file is empty", "endings": []}
     (found,) = certificate_needs({"processes": {"network": {"certificates": [credential]}}}, NOW)
     assert found.startswith("listener lab still has its old certificates")
+
+
+def test_what_is_not_valid_yet_needs_a_person():
+    ending = {
+        "what": "own certificate",
+        "name": "engine",
+        "until": NOW + 90 * DAY,
+        "begins": NOW + DAY,
+        "warns": NOW + 60 * DAY,
+    }
+    credential = {"owner": "listener lab", "problem": "", "endings": [ending]}
+    (found,) = certificate_needs({"processes": {"network": {"certificates": [credential]}}}, NOW)
+    assert found.startswith("the own certificate engine of listener lab is valid only from 2")
+    assert found.endswith("UTC; set the clock right, or wait")

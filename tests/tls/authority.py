@@ -40,14 +40,15 @@ class Owner:
     def issue(self, name: str, **asked: Any) -> "Owner":
         return make(name, issuer=self, **asked)
 
-    def crl(self, *revoked: "Owner", days: float = 7) -> bytes:
+    def crl(self, *revoked: "Owner", days: float = 7, since: float = -30, key: Any = None) -> bytes:
+        """A list; `days` and `since` are days from now."""
         now = datetime.now(UTC)
         made = x509.CertificateRevocationListBuilder().issuer_name(self.certificate.subject)
-        made = made.last_update(now - 30 * DAY).next_update(now + days * DAY)
+        made = made.last_update(now + since * DAY).next_update(now + days * DAY)
         for one in revoked:
             entry = x509.RevokedCertificateBuilder().serial_number(one.certificate.serial_number)
             made = made.add_revoked_certificate(entry.revocation_date(now - DAY).build())
-        return made.sign(self.key, hashes.SHA256()).public_bytes(PEM)
+        return made.sign(key or self.key, hashes.SHA256()).public_bytes(PEM)
 
     def write(self, folder: Path, name: str, *further: "Owner") -> tuple[Path, Path]:
         """NAME.pem, with these certificates behind its own, and NAME.key."""
@@ -71,8 +72,15 @@ def make(
     key: Any = None,
     digest: hashes.HashAlgorithm | None = None,
     signs: bool = True,
+    depth: int | None = None,
+    signs_others: bool = True,
+    more: Sequence[tuple[bytes, str, bool]] = (),
 ) -> Owner:
-    """A certificate; `begins` and `ends` in days from now, `sans` of names and addresses (None: the name itself)."""
+    """A certificate; `begins` and `ends` in days from now, `sans` of names and addresses (None: the name itself).
+
+    `depth` is a CA's path length; `signs_others`: whether its key usage has keyCertSign. `more` are extensions: DER, OID,
+    and whether it is critical.
+    """
     key = key or ec_key()
     now = datetime.now(UTC)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -80,7 +88,7 @@ def make(
     made = made.issuer_name(issuer.certificate.subject if issuer else subject)
     made = made.serial_number(x509.random_serial_number())
     made = made.not_valid_before(now + begins * DAY).not_valid_after(now + ends * DAY)
-    made = made.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+    made = made.add_extension(x509.BasicConstraints(ca=ca, path_length=depth), critical=True)
     usage = dict.fromkeys(
         (
             "content_commitment",
@@ -93,7 +101,7 @@ def make(
         False,
     )
     made = made.add_extension(
-        x509.KeyUsage(digital_signature=signs, key_cert_sign=ca, crl_sign=ca, **usage), critical=True
+        x509.KeyUsage(digital_signature=signs, key_cert_sign=ca and signs_others, crl_sign=ca, **usage), critical=True
     )
     signer = issuer.key if issuer else key
     made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -104,6 +112,8 @@ def make(
         names = [name] if sans is None else sans
         if names:
             made = made.add_extension(x509.SubjectAlternativeName([_name(one) for one in names]), critical=False)
+    for der, oid, critical in more:
+        made = made.add_extension(x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), der), critical=critical)
     return Owner(made.sign(signer, digest or hashes.SHA256()), key, issuer)
 
 

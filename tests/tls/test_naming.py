@@ -1,10 +1,12 @@
 """Who is let in by `subjects`, and what names look like when they are told."""
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from engine.errors import ConfigError
 from engine.tls.context import context_of, ssl_words
-from engine.tls.naming import allowed, alternatives, called, told
+from engine.tls.naming import allowed, alternatives, called, common_names, issuer_of, told
 from engine.tls.plan import ClientTls, ServerTls
 from tests.tls.authority import make, root
 
@@ -78,3 +80,13 @@ def test_what_openssl_says(reason, words):
 
     assert ssl_words(SSL.Error([("SSL routines", "", reason)])) == words
     assert ssl_words(SSL.Error()) == "the handshake failed (no reason given)"
+
+
+def test_a_malformed_name_is_no_surprise():
+    """A common name that is no UTF-8: OpenSSL takes it."""
+    raw = root("Hospital Root").issue("pacs", sans=["pacs.example"]).certificate.public_bytes(Encoding.DER)
+    odd = x509.load_der_x509_certificate(raw.replace(b"\x0c\x04pacs", b"\x0c\x04\xff\xfe\xff\xfe"))
+    assert (called(odd), common_names(odd), issuer_of(odd)) == ("pacs.example", [], "CN=Hospital Root")
+    odd = x509.load_der_x509_certificate(raw.replace(b"Hospital Root", b"Hospital Roo\xff"))
+    assert issuer_of(odd) == "somebody whose name is malformed"
+    assert not allowed(odd, ("CN=x",))
