@@ -1,7 +1,8 @@
 """A message as it was received: split as its bytes where that is safe, else read as a whole and split as UTF-8."""
 
 from engine.errors import Unreadable
-from engine.hl7.charset import charset_of, decodable, decode, encode, settled, splittable
+from engine.hl7.charset import charset_of, decodable, decode, encode, settled, splittable, usable
+from engine.hl7.charset_names import WIDER
 from engine.hl7.delimiters import Delimiters, delimiters_of, start_of
 from engine.hl7.hex_escapes import respelled
 from engine.hl7.message import Message
@@ -29,9 +30,7 @@ def opened(body: bytes, charset: str) -> bytes:
     """
     marks = delimiters_of(body, start_of(body))
     text = decode(body, charset, marks.field_byte, marks.escape_byte)
-    if not text.isascii():
-        text = respelled(text, marks, lambda raw: in_utf8(raw, charset, marks))
-    return text.encode("utf-8")
+    return respelled(text, marks, lambda raw: in_utf8(raw, charset, marks)).encode("utf-8")
 
 
 def in_utf8(raw: bytes, charset: str, marks: Delimiters) -> bytes | None:
@@ -59,13 +58,22 @@ def written_back(body: bytes, raw: bytes, charset: str) -> bool:
 def delivered(body: bytes) -> Message:
     """A message of which nothing but its bytes is known, such as one we sent: in the set that its MSH-18 names.
 
-    Where it names none that fits, in UTF-8 if it is that, else in latin-1, which reads anything. Raises Unreadable.
+    In the larger set of the same word where only that fits: `BIG-5` is what we write for Hong Kong's as well. Where it
+    names none that fits, in UTF-8 if it is that, else in latin-1, which reads anything. Raises Unreadable.
     """
     msh = scan_msh(body)
     declared = charset_of(msh.charset, msh.encoding[1:2]) if msh.charset else None
-    if declared and not decodable(body, declared):
-        try:
-            return message_of(body, settled(declared, body, msh.encoding[2:3]))
-        except (Unreadable, LookupError):
-            declared = None
-    return message_of(body, declared or ("utf-8" if decodable(body, "utf-8") else ""))
+    for charset in (declared, WIDER.get(declared or "")):
+        if charset and usable(charset):
+            try:
+                return _text_of(body, settled(charset, body, msh.encoding[2:3]))
+            except Unreadable:
+                continue
+    return message_of(body, "utf-8" if decodable(body, "utf-8") else "")
+
+
+def _text_of(body: bytes, charset: str) -> Message:
+    """The message in this set. Raises Unreadable where its bytes are no text of the set."""
+    if splittable(charset) and not decodable(body, charset):
+        raise Unreadable(f"the bytes are no {charset}")
+    return message_of(body, charset)
