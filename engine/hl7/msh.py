@@ -26,6 +26,7 @@ class Msh(NamedTuple):
     receiving_app: bytes = b""  # MSH-5
     receiving_facility: bytes = b""  # MSH-6
     codec: str = ""  # the set that these bytes were read from into UTF-8; "" where they are as they came
+    own_id: bytes = b""  # MSH-10 as it came, where writing it in that set again might give other bytes
 
     def __repr__(self) -> str:
         """Without content."""
@@ -57,7 +58,7 @@ def scan_msh(raw: bytes) -> Msh:
     _, encoding, app, facility, to_app, to_facility, time, _, *others = fields
     kind, control_id, processing, version, _, _, accept, application, _, charset, *_ = others
     found = (separator, encoding, app, facility, time, kind, control_id, processing, version, accept, application)
-    return Msh._make((*found, charset, end, to_app, to_facility, ""))
+    return Msh._make((*found, charset, end, to_app, to_facility, "", b""))
 
 
 class Damage(NamedTuple):

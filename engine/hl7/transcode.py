@@ -62,9 +62,14 @@ def _names_others(message: Message) -> bool:
     return marks.escape_byte + b"X" in raw and names_high_bytes(raw.decode("ascii"), marks)
 
 
-def answer_in(body: bytes, charset: str) -> bytes:
-    """An answer written as UTF-8, in the set of the sender, whose own names and control id it mirrors."""
-    return body if body.isascii() else transcoded(Message.parse(body), charset, "question").raw
+def answer_in(body: bytes, charset: str, own_id: bytes = b"") -> bytes:
+    """An answer written as UTF-8, in the set of the sender, whose own names and control id it mirrors.
+
+    `own_id` is put into MSA-2, which is empty then: bytes of the set as they are.
+    """
+    raw = transcoded(Message.parse(body), charset, "question").raw
+    at = raw.find(b"\rMSA") + len(b"\rMSA|AA|")
+    return raw[:at] + own_id + raw[at:] if own_id else raw
 
 
 def added_beyond(before: Message, after: Message, charset: str) -> bool:

@@ -226,9 +226,16 @@ def test_a_message_of_which_only_the_bytes_are_known() -> None:
 
 def test_whether_a_message_would_be_written_back_as_it_came() -> None:
     """U+2550 has two codes in Windows' BIG-5: one of them is never written."""
-    assert written_back("功".encode(), b"\xa5\x5c", "cp950")
-    assert not written_back(b"\xf9\xf9".decode("cp950").encode(), b"\xf9\xf9", "cp950")
-    assert not written_back("é".encode(), b"", "cp950")
+    assert _back("功".encode(), b"\xa5\x5c")
+    assert not _back(b"\xf9\xf9".decode("cp950").encode(), b"\xf9\xf9")
+    assert not _back("é".encode(), b"")
+    assert _back(rb"\XE58A9F\ ".strip(), rb"\XA55C\ ".strip())
+    assert not _back(rb"\XE58A9F\ ".strip(), rb"\Xa55c\ ".strip())
+    assert _back(rb"\XFF\\XC3A9\ ".strip(), rb"\XFF\\XC3A9\ ".strip())
+
+
+def _back(body: bytes, raw: bytes) -> bool:
+    return written_back(HEADER + b"|" + body, HEADER + b"|" + raw, "cp950")
 
 
 def test_the_repr_holds_no_content() -> None:
