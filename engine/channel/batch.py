@@ -246,6 +246,7 @@ class Batch:
             *(site.hash, self._now),
         )
         for name in outcome.destinations:
+            self._state.going_on()
             rules = site.config.destinations[name]
             lane = self._lanes.lane(name, rules, cause.patient, message)
             row, flags, problem = outgoing(message, name, rules, cause, lane)

@@ -6,7 +6,7 @@ UTF-8; what the journal keeps, and what the answer mirrors, are the sender's own
 
 from functools import lru_cache
 
-from engine.channel.declared import Found, judge_charset, overridden
+from engine.channel.declared import Found, is_utf8, judge_charset, overridden
 from engine.channel.limits import located
 from engine.channel.verdict import ListenerRules, Verdict, verdict
 from engine.errors import Unreadable
@@ -96,7 +96,7 @@ def _whole(charset: str, raw: bytes, msh: Msh) -> str:
 def _default(raw: bytes, msh: Msh, charset: str) -> str:
     """The listener's set for a message that declares none, unless it is UTF-8; shifts look like ASCII."""
     found = _whole(charset, raw, msh)
-    return found if charset.startswith("iso2022:") or not decodable(raw, "utf-8") else ""
+    return found if charset.startswith("iso2022:") or not is_utf8(raw, msh.encoding[2:3], charset) else ""
 
 
 def _shifted_header(raw: bytes, msh: Msh) -> str:

@@ -38,6 +38,14 @@ def names_high_bytes(text: str, marks: Delimiters) -> bool:
     return f"{marks.escape}X" in text and _patterns(marks.escape)[1].search(text) is not None
 
 
+def named_in(raw: bytes, escape: bytes) -> list[bytes]:
+    r"""What the `\X..\` of a message in ASCII name, where it is above 0x7F."""
+    if escape + b"X" not in raw:
+        return []
+    found = _patterns(escape.decode("ascii"))[0].findall(raw.decode("ascii"))
+    return [named for digits in found if not (named := bytes.fromhex(digits)).isascii()]
+
+
 def hexadecimal(digits: str, marks: Delimiters) -> str:
     """The escape of these digits."""
     return f"{marks.escape}X{digits}{marks.escape}"
