@@ -128,7 +128,7 @@ class Worker:
         installation = installation_id(self._data)
         if not self._lay_lanes(store):
             return
-        state = load(self._site, store, log, installation)
+        state = load(self._site, store, log, installation, self._beat)
         jobs = Jobs(self._data / "run" / "network.sock", installation, self._logs.emit, self.wake)
         commands = WorkerCommands(self.wake, lambda: self._status(state), self._logs.emit)
         control = ControlServer(self._data / "run" / f"{NAME}.sock", commands)

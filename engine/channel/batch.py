@@ -247,6 +247,7 @@ class Batch:
             *(site.hash, self._now),
         )
         for name in outcome.destinations:
+            self._state.going_on()
             rules = site.config.destinations[name]
             lane, behind = self._lanes.choose(name, rules, one.who.key, message)
             row, flags, problem = outgoing(message, name, rules, cause, lane)

@@ -8,8 +8,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from engine.channel.limits import located
-from engine.hl7.charset import charset_of, decodable, possible, same, sets_of, settled, splittable
+from engine.hl7.charset import charset_of, decodable, decode, possible, same, sets_of, settled, splittable
 from engine.hl7.charset_names import WIDER
+from engine.hl7.hex_escapes import named_in
 from engine.hl7.msh import Msh
 
 _C1 = re.compile(rb"[\x80-\x9f]")  # controls in ISO 8859: what Windows writes as quotes, dashes and the euro
@@ -40,11 +41,27 @@ def judge_charset(raw: bytes, msh: Msh, default: str, override: str = "") -> Fou
         return _as_declared(raw, msh, declared)
     if declared is None:
         return UNKNOWN
-    if raw.isascii() or decodable(raw, "utf-8"):
+    if is_utf8(raw, msh.encoding[2:3], default):
         return _UTF8
     if default != "utf-8" and decodable(raw, default):
         return Found("AA", charset=default, flags=("charset_assumed",))
     return _undecodable(raw, msh, "utf-8")
+
+
+def is_utf8(raw: bytes, escape: bytes, default: str) -> bool:
+    r"""Whether a message that declares nothing is UTF-8, or ASCII whose `\X..\` name no bytes of the listener's set alone."""
+    if default == "utf-8" or not raw.isascii():
+        return decodable(raw, "utf-8")
+    named = named_in(raw, escape)
+    return all(decodable(one, "utf-8") for one in named) or not all(_is_text(one, default) for one in named)
+
+
+def _is_text(raw: bytes, charset: str) -> bool:
+    try:
+        decode(raw, charset)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=256)
@@ -92,7 +109,7 @@ def _overridden(raw: bytes, msh: Msh, override: str) -> Found:
 
 def overridden(raw: bytes, msh: Msh, override: str) -> tuple[str, ...]:
     """The flag that says MSH-18 is not what the message was read as."""
-    if raw.isascii():
+    if raw.isascii() and not named_in(raw, msh.encoding[2:3]):
         return ()
     declared = charset_of(msh.charset, msh.encoding[1:2]) if msh.charset else None
     return () if declared is not None and same(declared, override) else ("charset_overridden",)

@@ -6,14 +6,14 @@ UTF-8; what the journal keeps, and what the answer mirrors, are the sender's own
 
 from functools import lru_cache
 
-from engine.channel.declared import Found, judge_charset, overridden
+from engine.channel.declared import Found, is_utf8, judge_charset, overridden
 from engine.channel.limits import Limits, located
 from engine.channel.verdict import ListenerRules, Verdict, verdict
 from engine.errors import Unreadable
 from engine.hl7.charset import charset_of, decodable, possible, sets_of, settled, splittable
 from engine.hl7.charset_names import WIDER
 from engine.hl7.msh import Msh, scan_msh
-from engine.hl7.received import before, opened, written_back
+from engine.hl7.received import before, opened, own_control_id, written_back
 
 SHIFTS = 20_000  # escape sequences in one message: each costs microseconds
 _COMPARED = 1024 * 1024  # bytes up to which it is said whether a message would be written back as it came
@@ -48,7 +48,8 @@ def _shifts(raw: bytes, escape: bytes) -> int:
 
 
 def _judged(raw: bytes, body: bytes, rules: ListenerRules, vt_at: int, charset: str) -> tuple[Msh, Verdict]:
-    inside = scan_msh(body)._replace(codec=charset)
+    inside = scan_msh(body)
+    inside = inside._replace(codec=charset, own_id=own_control_id(raw, charset, inside.control_id))
     flags = overridden(body, inside, charset) if rules.override else ()
     if not rules.override and not inside.charset:
         flags = ("charset_assumed",)
@@ -103,7 +104,7 @@ def _whole(charset: str, raw: bytes, msh: Msh) -> str:
 def _default(raw: bytes, msh: Msh, charset: str) -> str:
     """The listener's set for a message that declares none, unless it is UTF-8; shifts look like ASCII."""
     found = _whole(charset, raw, msh)
-    return found if charset.startswith("iso2022:") or not decodable(raw, "utf-8") else ""
+    return found if charset.startswith("iso2022:") or not is_utf8(raw, msh.encoding[2:3], charset) else ""
 
 
 def _shifted_header(raw: bytes, msh: Msh) -> str:

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 from engine.channel.control_ids import control_id
 from engine.channel.ports import Outgoing
 from engine.hl7.charset import word_of
+from engine.hl7.marked_places import Places
 from engine.hl7.message import Message
 from engine.hl7.path import Path
 from engine.hl7.transcode import Transcoded, added_beyond, transcoded
@@ -100,7 +101,7 @@ def _in_original_mode(message: Message) -> Message:
 
 
 def _hold(there: Transcoded, rules: DestinationRules) -> str:
-    if rules.unencodable != "hold" or not there.lost:
+    if rules.unencodable != "hold" or not there.lost.total:
         return ""
     word = word_of(rules.charset).decode("ascii")
     return f"character set {word} cannot carry a character of {_places(there.lost)}"
@@ -108,18 +109,19 @@ def _hold(there: Transcoded, rules: DestinationRules) -> str:
 
 def _flags(there: Transcoded, rules: DestinationRules) -> tuple[str, ...]:
     found = []
-    if there.lost:
+    if there.lost.total:
         word = "transliterated" if rules.unencodable == "transliterate" else "question_marks"
         found.append(f"{word} {_places(there.lost)}")
-    if there.kept:
+    if there.kept.total:
         found.append(f"hex_escape_kept {_places(there.kept)}")
     return tuple(found)
 
 
-def _places(paths: tuple[str, ...]) -> str:
-    """The first of the paths, and how many more there are."""
-    more = f" +{len(paths) - _NAMED}" if len(paths) > _NAMED else ""
-    return " ".join(paths[:_NAMED]) + more
+def _places(places: Places) -> str:
+    """The first of the places, and how many more there are."""
+    named = places.first[:_NAMED]
+    more = places.total - len(named)
+    return " ".join(named) + (f" +{more}" if more else "")
 
 
 def _too_long(rules: DestinationRules) -> str:

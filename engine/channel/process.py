@@ -25,8 +25,16 @@ BYTES = 2 * 1024 * 1024
 class State:
     """What the worker keeps between batches: rows of the store, of which it is the only writer."""
 
-    def __init__(self, routes: Routes, store: StoreReader, log: LogReader, installation: str) -> None:
+    def __init__(
+        self,
+        routes: Routes,
+        store: StoreReader,
+        log: LogReader,
+        installation: str,
+        going_on: Callable[[], None] = lambda: None,
+    ) -> None:
         self.routes = routes
+        self.going_on = going_on  # called before each destination of a message: work is done, however long it takes
         self.installation = installation
         self._log = log
         self.cursors = {(cursor.name, cursor.partition): cursor for cursor in store.cursors()}
@@ -87,9 +95,11 @@ class State:
         return Cursor(lead, last.partition, last.position, LIVE if joined else CATCHING_UP)
 
 
-def load(site: Site, store: StoreReader, log: LogReader, installation: str) -> State:
-    """The state after a start, from the store's rows."""
-    return State(Routes(site), store, log, installation)
+def load(
+    site: Site, store: StoreReader, log: LogReader, installation: str, going_on: Callable[[], None] = lambda: None
+) -> State:
+    """The state after a start, from the store's rows; `going_on` is called while a message is queued, often."""
+    return State(Routes(site), store, log, installation, going_on)
 
 
 def process(

@@ -153,7 +153,7 @@ def _frame_answer(answer: str, msh: Msh | None, now: int) -> bytes:
     number, _, location = rest.partition("|")
     error = AckError(number, location, ERRORS[number].capitalize()) if number else None
     body = acknowledge(msh, code, now=_dtm(now // 1_000_000), control_id=str(now), error=error)
-    return frame(body if msh is None or not msh.codec else answer_in(body, msh.codec))
+    return frame(body if msh is None or not msh.codec else answer_in(body, msh.codec, msh.own_id))
 
 
 @lru_cache(maxsize=8)

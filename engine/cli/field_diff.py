@@ -28,9 +28,12 @@ class Change(NamedTuple):
 
 
 def field_changes(before: Message, after: Message) -> list[Change]:
-    """The differences in the order of the outgoing message; unchanged messages have none."""
+    """The differences in the order of the outgoing message; unchanged messages have none.
+
+    Texts are compared, not bytes: the same letter in another character set is no difference.
+    """
     old, new = before.segments, after.segments
-    matcher = SequenceMatcher(None, [s.raw for s in old], [s.raw for s in new], autojunk=False)
+    matcher = SequenceMatcher(None, [_text(s) for s in old], [_text(s) for s in new], autojunk=False)
     version = after.get("MSH-12.1") or ""
     names = _Names(version, after)
     changes: list[Change] = []
@@ -60,7 +63,7 @@ def _fields(old: Segment, new: Segment, names: "_Names") -> list[Change]:
     number = 1
     while (now := new.raw_field(number)) is not None or old.raw_field(number) is not None:
         was = old.raw_field(number)
-        if (was or b"") != (now or b""):
+        if _decoded(was or b"", old) != _decoded(now or b"", new):
             path = f"{names.place(new)}-{number}"
             changes.append(Change(path, names.of(new.name, number), _field(old, number), _field(new, number)))
         number += 1
@@ -73,7 +76,12 @@ def _field(segment: Segment, number: int) -> str:
 
 
 def _text(segment: Segment) -> str:
-    return segment.raw.decode("utf-8", "replace")
+    return _decoded(segment.raw, segment)
+
+
+def _decoded(raw: bytes, segment: Segment) -> str:
+    r"""In the segment's own character set; a byte that is no text of it as `\xNN`."""
+    return raw.decode(segment.charset, "backslashreplace")
 
 
 class _Names:

@@ -70,7 +70,8 @@ def acknowledge(msh: Msh | None, code: str, *, now: str, control_id: str, error:
 
     Chapter 2.9. Sender and receiver change places; MSH-2, 11 and 12 are the request's, MSH-9 is `ACK^event^ACK`, `ACK`
     alone up to version 2.3. MSA-2 repeats MSH-10 byte for byte, so that the sender finds it, cut at 199 characters and with
-    control characters escaped, so that the answer stays intact. The error is `ERR-1` up to 2.4, `ERR-2` to 4 from 2.5.
+    control characters escaped, so that the answer stays intact; with an `own_id` it is left empty, and
+    `engine.hl7.transcode.answer_in` puts it there. The error is `ERR-1` up to 2.4, `ERR-2` to 4 from 2.5.
 
     Args:
         msh: header of the message that is answered.
@@ -80,7 +81,7 @@ def acknowledge(msh: Msh | None, code: str, *, now: str, control_id: str, error:
         error: what was wrong, or None.
     """
     asked = msh if msh is not None else _NO_MSH
-    if error is None and asked.end <= _SHORT and _is_plain(asked.control_id):
+    if error is None and asked.end <= _SHORT and _is_plain(asked.control_id) and not asked.own_id:
         # a sender's answers differ in three fields only
         same = asked._replace(datetime=b"", control_id=b"", accept=b"", application=b"", end=0)
         before, between, after = _around(same, code)
@@ -138,7 +139,7 @@ def _header(asked: Msh, marks: Delimiters, version: tuple[int, ...], now: str, c
     # only names and MSA-2 can be other than ASCII, and they are in the character set of the request
     return (
         fields
-        if b"".join([*names, asked.control_id]).isascii()
+        if b"".join([*names, asked.control_id, asked.own_id]).isascii() and b"\x1b" not in asked.own_id
         else [*fields, *[b""] * 5, _clean(asked.charset, marks)]
     )
 
@@ -151,7 +152,7 @@ def _ack_type(asked: Msh, marks: Delimiters, version: tuple[int, ...]) -> bytes:
 
 
 def _msa(asked: Msh, marks: Delimiters, code: str) -> list[bytes]:
-    control_id = _clean(asked.control_id, marks)
+    control_id = _clean(b"" if asked.own_id else asked.control_id, marks)
     if len(control_id) > LONGEST_ID:
         control_id = _cut(control_id, marks)
     return [b"MSA", code.encode("ascii"), control_id]

@@ -128,7 +128,7 @@ def _validated(text: str) -> list[str] | None:
         parsed = parser.parse_message(text, find_groups=True)
         with contextlib.suppress(failures.ValidationError):  # the first error of the report, once more
             validation.Validator.validate(parsed, report_file=f"/proc/self/fd/{descriptor}")
-        with os.fdopen(os.dup(descriptor), encoding="utf-8", errors="replace") as report:
+        with os.fdopen(os.dup(descriptor), encoding="utf-8", errors="backslashreplace") as report:
             return report.read().splitlines()
     except failures.HL7apyException:
         return None

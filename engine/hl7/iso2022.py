@@ -7,9 +7,8 @@ designated for the bytes above 0x7F counts until the field ends. Linear in the l
 
 import codecs
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection
 from functools import lru_cache
-from itertools import groupby
 
 _KANA = "".join(chr(0xFF61 + n) for n in range(0x3F))
 _JIS_X_0201 = (
@@ -51,14 +50,13 @@ _RIGHT = {
     b"$)A": "gb2312",
     b"$)C": "euc_kr",
 }
-_DESIGNATION = {"jisx0208": b"$B", "jisx0212": b"$(D"} | {name: shift for shift, name in _RIGHT.items()}
-_TWO_BYTES = frozenset({"jisx0208", "jisx0212", "gb2312", "euc_kr"})
-_PYTHON = {"jisx0208": "euc_jp", "jisx0212": "euc_jp", "kana": "jisx0201"}
-_HIGH = bytes(byte | 0x80 if 0x21 <= byte <= 0x7E else byte for byte in range(0x100))
-_LOW = bytes(byte & 0x7F for byte in range(0x100))
-_RUNS = re.compile("[\x00-\x7f]+|[^\x00-\x7f]+")
+DESIGNATION = {"jisx0208": b"$B", "jisx0212": b"$(D"} | {name: shift for shift, name in _RIGHT.items()}
+TWO_BYTES = frozenset({"jisx0208", "jisx0212", "gb2312", "euc_kr"})
+PYTHON = {"jisx0208": "euc_jp", "jisx0212": "euc_jp", "kana": "jisx0201"}
+HIGH = bytes(byte | 0x80 if 0x21 <= byte <= 0x7E else byte for byte in range(0x100))
+LOW = bytes(byte & 0x7F for byte in range(0x100))
 
-SETS = frozenset(_DESIGNATION) | {"ascii"}
+SETS = frozenset(DESIGNATION) | {"ascii"}
 """The sets that a shift can reach, by the names that engine.hl7.charset gives them."""
 
 
@@ -100,16 +98,17 @@ def decode(raw: bytes, start: str, field: bytes = b"|", escape: bytes = b"\\", *
     return "".join(found)
 
 
-def encode(text: str, sets: Sequence[str]) -> bytes:
-    """The text with shifts to the further sets where the first lacks a character, back before any ASCII character.
-
-    Raises UnicodeEncodeError where no set has a character.
-    """
-    found = []
-    for run in _RUNS.finditer(text):
-        piece = run[0]
-        found.append(piece.encode("ascii") if piece.isascii() else b"".join(_shifted(piece, sets)))
-    return b"".join(found)
+def in_set(chars: Collection[str], name: str) -> set[str]:
+    """Those of the characters beyond ASCII that one set writes and reads, each for itself, in two passes over all of them."""
+    beyond = [char for char in chars if not char.isascii()]
+    if not beyond:
+        return set()
+    raw = bytes_of("\n".join(beyond), name, "ignore")
+    try:
+        back = text_in(raw, name).split("\n")
+    except UnicodeDecodeError:  # one of them reads as a part of another
+        back = [text_or_nothing(piece, name) for piece in raw.split(b"\n")]
+    return {char for char, read in zip(beyond, back, strict=True) if char == read}
 
 
 @lru_cache(maxsize=64)
@@ -148,52 +147,14 @@ def _decoded(raw: bytes, at: int, end: int, name: str) -> str:
 
 
 def _shifted_text(raw: bytes, at: int, end: int, name: str) -> str:
-    piece = raw[at:end].translate(_HIGH)
+    piece = raw[at:end].translate(HIGH)
     if name == "jisx0212":
         piece = re.sub(rb"[\xa1-\xfe]{2}", b"\x8f\\g<0>", piece)
     try:
-        return text_in(piece, _PYTHON.get(name, name))
+        return text_in(piece, PYTHON.get(name, name))
     except UnicodeDecodeError as bad:
         lead = piece.count(b"\x8f", 0, bad.start)
         raise UnicodeDecodeError("iso2022", raw, at + bad.start - lead, end, "the set lacks it") from None
-
-
-def _shifted(run: str, sets: Sequence[str]) -> Iterator[bytes]:
-    """Characters beyond ASCII, grouped by the first set that has them."""
-    first, left, right = sets[0], "ascii", sets[0]
-    for name, group in groupby(enumerate(run), lambda one: _set_of(one[1], tuple(sets))):
-        at, *others = group
-        if not name:
-            raise UnicodeEncodeError("iso2022", run, at[0], at[0] + 1, "no set has it")
-        content = b"".join(_bytes_in(char, name) for _, char in (at, *others))
-        if name in {"jisx0208", "jisx0212"}:
-            yield (b"" if left == name else b"\x1b" + _DESIGNATION[name]) + content.translate(_LOW)
-            left = name
-            continue
-        yield b"" if left == "ascii" else b"\x1b(B"
-        yield (b"" if right == name else b"\x1b" + _DESIGNATION[name]) + content
-        left, right = "ascii", name
-    yield b"" if left == "ascii" else b"\x1b(B"
-    yield b"\x1b" + _DESIGNATION[first] if right != first and first in _DESIGNATION else b""
-
-
-@lru_cache(maxsize=4096)
-def _set_of(char: str, sets: tuple[str, ...]) -> str:
-    return next((name for name in sets if _bytes_in(char, name)), "")
-
-
-@lru_cache(maxsize=8192)
-def _bytes_in(char: str, name: str) -> bytes:
-    """A character beyond ASCII in a set, without EUC's third byte; empty where the set lacks it."""
-    try:
-        found = bytes_of(char, _PYTHON.get(name, name))
-    except UnicodeEncodeError:
-        return b""
-    if name == "jisx0212":
-        return found[1:] if found[0] == 0x8F else b""
-    if name == "jisx0208" or name in _TWO_BYTES:
-        return found if len(found) == 2 and found[0] >= 0xA1 else b""
-    return found
 
 
 def text_in(raw: bytes, name: str) -> str:
@@ -201,6 +162,16 @@ def text_in(raw: bytes, name: str) -> str:
     return codecs.charmap_decode(raw, "strict", _JIS_X_0201)[0] if name == "jisx0201" else raw.decode(name)
 
 
-def bytes_of(text: str, name: str) -> bytes:
+def text_or_nothing(raw: bytes, name: str) -> str:
+    """Bytes as text in one set, and nothing where they are no text of it."""
+    try:
+        return text_in(raw, name)
+    except UnicodeDecodeError:
+        return ""
+
+
+def bytes_of(text: str, name: str, errors: str = "strict") -> bytes:
     """Text as bytes in one set without a shift. Raises UnicodeEncodeError."""
-    return codecs.charmap_encode(text, "strict", _JIS_X_0201_BYTES)[0] if name == "jisx0201" else text.encode(name)
+    if name == "jisx0201":
+        return codecs.charmap_encode(text, errors, _JIS_X_0201_BYTES)[0]
+    return text.encode(name, errors)

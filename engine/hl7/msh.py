@@ -26,6 +26,7 @@ class Msh(NamedTuple):
     receiving_app: bytes = b""  # MSH-5
     receiving_facility: bytes = b""  # MSH-6
     codec: str = ""  # the set that these bytes were read from into UTF-8; "" where they are as they came
+    own_id: bytes = b""  # MSH-10 as it came, where writing it in that set again might give other bytes
 
     def __repr__(self) -> str:
         """Without content."""
@@ -61,7 +62,7 @@ def scan_msh(raw: bytes) -> Msh:
     if _NULL in (accept, application, charset):
         accept, application, charset = (b"" if value == _NULL else value for value in (accept, application, charset))
     found = (separator, encoding, app, facility, time, kind, control_id, processing, version, accept, application)
-    return Msh._make((*found, charset, end, to_app, to_facility, ""))
+    return Msh._make((*found, charset, end, to_app, to_facility, "", b""))
 
 
 def cut_to(value: bytes, characters: int) -> bytes:

@@ -1,11 +1,20 @@
 """A message as it was received: split as its bytes where that is safe, else read as a whole and split as UTF-8."""
 
+import re
+from collections.abc import Iterator
+from itertools import islice
+
 from engine.errors import Unreadable
-from engine.hl7.charset import charset_of, decodable, decode, encode, settled, splittable
+from engine.hl7.charset import charset_of, decodable, decode, encode, settled, splittable, usable
+from engine.hl7.charset_names import WIDER
 from engine.hl7.delimiters import Delimiters, delimiters_of, start_of
 from engine.hl7.hex_escapes import respelled
+from engine.hl7.iso2022 import has_shift
 from engine.hl7.message import Message
 from engine.hl7.msh import scan_msh
+
+_HEADER = 1024  # bytes at the beginning in which MSH-10 is looked for
+_REPEATABLE = re.compile(rb"[^\x00-\x1a\x1c-\x1f\x7f]{1,199}")  # without control characters but ESC
 
 
 def message_of(body: bytes, charset: str) -> Message:
@@ -31,9 +40,36 @@ def opened(body: bytes, charset: str) -> bytes:
     """
     marks = delimiters_of(body, start_of(body))
     text = decode(body, charset, marks.field_byte, marks.escape_byte)
-    if not text.isascii():
-        text = respelled(text, marks, lambda raw: in_utf8(raw, charset, marks))
-    return text.encode("utf-8")
+    return respelled(text, marks, lambda raw: in_utf8(raw, charset, marks)).encode("utf-8")
+
+
+def own_control_id(body: bytes, charset: str, read: bytes) -> bytes:
+    """MSH-10 of a message that is read as a whole, byte for byte; `read` is what it is in UTF-8.
+
+    Empty where it is that, where it stands too far behind, and where it could not stand in an answer.
+    """
+    start = start_of(body)
+    marks = delimiters_of(body, start)
+    line = re.split(b"[\r\n]", body[start : start + _HEADER], maxsplit=1)[0]
+    plain = read.isascii() and marks.escape_byte not in read
+    if plain and not (charset.startswith("iso2022:") and has_shift(line, marks.escape_byte)):
+        return b""
+    fields = list(islice(_fields(line, charset, marks), 10))
+    own = fields[9] if len(fields) > 9 else b""
+    return own if own != read and _REPEATABLE.fullmatch(own) else b""
+
+
+def _fields(line: bytes, charset: str, marks: Delimiters) -> Iterator[bytes]:
+    """What stands before each separator that is none of the bytes of a character."""
+    begin = at = 0
+    while (at := line.find(marks.field_byte, at) + 1) > 0:
+        try:
+            text = decode(line[begin:at], charset, marks.field_byte, marks.escape_byte, whole=False)
+        except UnicodeDecodeError:
+            continue  # the half of a character
+        if text.endswith(marks.field):
+            yield line[begin : at - 1]
+            begin = at
 
 
 def in_utf8(raw: bytes, charset: str, marks: Delimiters) -> bytes | None:
@@ -52,22 +88,41 @@ def before(body: bytes, charset: str, at: int) -> bytes:
 
 def written_back(body: bytes, raw: bytes, charset: str) -> bool:
     """Whether the opened message, written in its set again, is byte for byte what came."""
+    marks = delimiters_of(body, start_of(body))
+    text = respelled(body.decode("utf-8"), marks, lambda inside: _out_of_utf8(inside, charset, marks))
     try:
-        return encode(body.decode("utf-8"), charset) == raw
+        return encode(text, charset, marks.escape) == raw
     except UnicodeEncodeError:
         return False
+
+
+def _out_of_utf8(raw: bytes, charset: str, marks: Delimiters) -> bytes | None:
+    """Bytes of a hexadecimal escape in the set; None where they stand for no text of it."""
+    try:
+        return encode(raw.decode("utf-8"), charset, marks.escape)
+    except UnicodeError:
+        return None
 
 
 def delivered(body: bytes) -> Message:
     """A message of which nothing but its bytes is known, such as one we sent: in the set that its MSH-18 names.
 
-    Where it names none that fits, in UTF-8 if it is that, else in latin-1, which reads anything. Raises Unreadable.
+    In the larger set of the same word where only that fits: `BIG-5` is what we write for Hong Kong's as well. Where it
+    names none that fits, in UTF-8 if it is that, else in latin-1, which reads anything. Raises Unreadable.
     """
     msh = scan_msh(body)
     declared = charset_of(msh.charset, msh.encoding[1:2]) if msh.charset else None
-    if declared and not decodable(body, declared):
-        try:
-            return message_of(body, settled(declared, body, msh.encoding[2:3]))
-        except (Unreadable, LookupError):
-            declared = None
-    return message_of(body, declared or ("utf-8" if decodable(body, "utf-8") else ""))
+    for charset in (declared, WIDER.get(declared or "")):
+        if charset and usable(charset):
+            try:
+                return _text_of(body, settled(charset, body, msh.encoding[2:3]))
+            except Unreadable:
+                continue
+    return message_of(body, "utf-8" if decodable(body, "utf-8") else "")
+
+
+def _text_of(body: bytes, charset: str) -> Message:
+    """The message in this set. Raises Unreadable where its bytes are no text of the set."""
+    if splittable(charset) and not decodable(body, charset):
+        raise Unreadable(f"the bytes are no {charset}")
+    return message_of(body, charset)

@@ -59,12 +59,14 @@ def transliterated(char: str, charset: str) -> str:
     for sign in _SIGNS.get(char, ""):
         if fits(sign, charset):
             return sign
-    for form in (unicodedata.normalize("NFKC", char), _base(char)):
-        if form != char and form and all(fits(one, charset) for one in form):
-            return form
+    if unicodedata.decomposition(char):
+        for form in (unicodedata.normalize("NFKC", char), _base(char)):
+            if form != char and form and all(fits(one, charset) for one in form):
+                return form
     if unicodedata.combining(char):
         return ""
-    return _ascii(char) or "?"
+    written = _anyascii()(char)
+    return "".join(one for one in written if " " <= one <= "~") or "?" if written else "?"
 
 
 def _base(char: str) -> str:
@@ -72,11 +74,11 @@ def _base(char: str) -> str:
     return "".join(one for one in unicodedata.normalize("NFKD", char) if not unicodedata.combining(one))
 
 
-def _ascii(char: str) -> str:
+@lru_cache(maxsize=1)
+def _anyascii() -> Callable[[str], str]:
     from anyascii import anyascii  # noqa: PLC0415 - its tables are read only where a character is lacking
 
-    written: str = anyascii(char)
-    return "".join(one for one in written if " " <= one <= "~")
+    return anyascii
 
 
 def replacer(unencodable: str) -> Callable[[str, str], str]:

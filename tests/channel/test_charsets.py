@@ -195,6 +195,39 @@ def test_a_header_whose_own_characters_hide_delimiters(declared: str) -> None:
     assert encode(f"||||||{declared}\r", codec) in one.reply
 
 
+@pytest.mark.parametrize(
+    ("declared", "charset", "control_id"),
+    [
+        ("GB 18030-2000", "gb18030", rb"K\XD5C5\1"),
+        ("GB 18030-2000", "gb18030", rb"K\Xd5c5\1"),
+        ("~ISO IR87", "", b"K\x1b(B1"),
+        ("~ISO IR87", "", b"K\\C2842\\1"),
+        ("~ISO IR87", "", b"K\x1b$B;3\x1b$BED\x1b(B1"),
+        ("~ISO IR87", "", b"\x1b$B;|\x1b$B;3\x1b(B"),
+        ("BIG-5", "cp950", b"K\xf9\xf9"),
+        ("SHIFT_JIS", "cp932", b"K\x95\x7c\x83\x5c"),
+    ],
+)
+@pytest.mark.parametrize("name", ["山", "DOE"])
+def test_the_control_id_comes_back_byte_for_byte(declared: str, charset: str, control_id: bytes, name: str) -> None:
+    """MSA-2 is MSH-10 as it came (D16): a sender that compares bytes finds it, with a shift too many or another spelling."""
+    charset = charset or "iso2022:ascii,jisx0208"
+    raw = encode(message(name, declared, control_id="@"), charset).replace(b"|@|", b"|" + control_id + b"|")
+    one = judged(raw)
+    assert one.received[0].answer == "AA"
+    assert b"\rMSA|AA|" + control_id + b"\r" in one.reply
+    told = b"||||||" + declared.encode() + b"\rMSA"
+    assert (told in one.reply) is (not control_id.isascii() or b"\x1b" in control_id)
+
+
+def test_a_control_id_that_an_answer_cannot_repeat_as_it_is() -> None:
+    """Holding a control character, or far behind: as the text it is."""
+    raw = encode(message("山", "GB 18030-2000", control_id="@"), "gb18030").replace(b"@", b"\\Xd5c5\\\x01")
+    assert b"\rMSA|AA|\\XD5C5\\\\X01\\\r" in judged(raw).reply
+    far = encode(message("山", "GB 18030-2000", app="A" * 2000, control_id="山@"), "gb18030")
+    assert "\rMSA|AA|山\\XD5C5\\\r".encode("gb18030") in judged(far.replace(b"@", b"\\XD5C5\\")).reply
+
+
 def test_a_header_that_names_no_such_set_is_read_as_it_stands() -> None:
     """Letters beyond ASCII in the header of other messages change nothing."""
     assert entry(message("é", app="LÄB").encode()).charset == "utf-8"

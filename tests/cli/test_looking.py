@@ -245,6 +245,21 @@ def test_differences(before: str, after: str, changes: list[tuple[str, str | Non
     assert diff(before, after) == changes
 
 
+def test_differences_are_shown_in_the_messages_own_sets() -> None:
+    """A segment that went is read as what it was, the same letter in another set is no difference, and U+FFFD is never written."""
+    head = "MSH|^~\\&|A|B|C|D|20260820||ORM^O01|1|P|2.5.1\r"
+    before = Message.parse(f"{head}PID|1||Jürgen\rNTE|1||Müller\r".encode("latin-1"), "iso8859_1")
+    after = Message.parse(f"{head}PID|1||Jürgen\r".encode())
+    assert [(change.path, change.before, change.after) for change in field_changes(before, after)] == [
+        ("NTE", "NTE|1||Müller", None)
+    ]
+    broken = Message.parse(head.encode() + b"PID|1||J\xfcrgen\rNTE|M\xfc\r")
+    assert [change.after for change in field_changes(Message.parse(head.encode()), broken)] == [
+        "PID|1||J\\xfcrgen",
+        "NTE|M\\xfc",
+    ]
+
+
 # explain
 
 

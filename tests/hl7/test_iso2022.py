@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.hl7.iso2022 import decode, encode, has_shift
+from engine.hl7.iso2022 import decode, has_shift
+from engine.hl7.iso2022_writing import encode
 
 KANJI = "山田".encode("iso2022_jp")  # ESC $ B ... ESC ( B
 
