@@ -157,7 +157,7 @@ class _Fitting:
 
     def _without_shifts(self, text: str) -> str:
         """A question mark for each field in which something would be read as a shift that is none."""
-        shift = misread(set(text) - _MARKS, sets_of(self._new), self._marks.escape, _BETWEEN)
+        shift = misread(text, sets_of(self._new), self._marks.escape, _BETWEEN)
         if not shift.search(text):
             return text
         inside = rf"[^{re.escape(self._marks.field)}\r\n]*"

@@ -39,10 +39,10 @@ def names_high_bytes(text: str, marks: Delimiters) -> bool:
 
 
 def named_in(raw: bytes, escape: bytes) -> list[bytes]:
-    r"""What the `\X..\` of a message in ASCII name, where it is above 0x7F."""
+    r"""What the `\X..\` of a message in ASCII name, where it is above 0x7F, each once."""
     if escape + b"X" not in raw:
         return []
-    found = _patterns(escape.decode("ascii"))[0].findall(raw.decode("ascii"))
+    found = set(_patterns(escape.decode("ascii"))[0].findall(raw.decode("ascii")))
     return [named for digits in found if not (named := bytes.fromhex(digits)).isascii()]
 
 

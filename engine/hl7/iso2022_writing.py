@@ -4,45 +4,52 @@ One pass for each step over the whole text, however often the sets change.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 
 from engine.hl7.iso2022 import DESIGNATION, HIGH, LOW, PYTHON, TWO_BYTES, bytes_of, in_set, text_or_nothing
 
 _LEFT_BY_SHIFT = frozenset({"jisx0208", "jisx0212"})  # written with bytes below 0x80
+_BEYOND = re.compile("[^\x00-\x7f]+")
+_FEW = 256  # characters that are looked at one by one, and ...
+_SHORT = 4096  # ... of a text in which only runs beyond ASCII are
+_ASCII = {number: chr(number) for number in range(0x80)}
 _DIGITS = re.compile("[0-9A-Fa-f]{2}")
 
 
-def encode(text: str, sets: Sequence[str], escape: str = "\\") -> bytes:
+def encode(text: str, sets: tuple[str, ...], escape: str = "\\") -> bytes:
     """The text with shifts to the further sets where the first lacks a character, back before any ASCII character.
 
     Raises UnicodeEncodeError where no set has a character, and where what was no shift would be read as one.
     """
-    chars = set(text)
-    beyond = {char for char in chars if not char.isascii()}
-    if not beyond <= has(beyond, sets):
+    beyond = set("".join(_BEYOND.findall(text)))
+    known = all(_set_of(char, sets) for char in beyond) if len(beyond) < _FEW else beyond <= has(beyond, sets)
+    if not known:
         raise UnicodeEncodeError("iso2022", text, 0, len(text), "no set has a character")
-    if misread(chars, sets, escape).search(text):
+    if misread(text, sets, escape).search(text):
         raise UnicodeEncodeError("iso2022", text, 0, len(text), "it would be read as a shift")
-    return _shifted(text, beyond, tuple(sets)) if beyond else text.encode("ascii")
+    return _shifted(text, beyond, sets) if beyond else text.encode("ascii")
 
 
-def misread(chars: Collection[str], sets: Sequence[str], escape: str, between: str = "") -> re.Pattern[str]:
-    """What of a text of these characters would be read as a shift; `between` is what may stand between any two of them.
+def misread(text: str, sets: tuple[str, ...], escape: str, between: str = "") -> re.Pattern[str]:
+    """What of this text would be read as a shift; `between` is what may stand between any two characters of one.
 
     An escape sequence, an HL7 escape that means one, and kanji whose bytes look like one.
     """
     plain = _misread(escape, between)
-    begins = [(name, char) for name, char in _begins(tuple(sets), escape) if char in chars]
+    begins = [(name, char) for name, char in _begins(sets, escape) if char in text]
+    if not begins:
+        return plain
     found = [plain.pattern]
+    chars = has(set(text), sets)
     for name in {name for name, _ in begins}:
-        own = {char: _low(char, name) for char in has(chars, sets) if _set_of(char, tuple(sets)) == name}
+        own = {char: _low(char, name) for char in chars if _set_of(char, sets) == name}
         begin = "".join(char for of, char in begins if of == name)
         middle = "".join(char for char, low in own.items() if _DIGITS.fullmatch(low))
         last = "".join(char for char, low in own.items() if low.startswith(escape))
         if middle:
             found.append(f"[{begin}](?:{between}[{middle}]){{2,4}}{between}[{last}]")
-    return re.compile("|".join(found)) if len(found) > 1 else plain
+    return re.compile("|".join(found))
 
 
 @lru_cache(maxsize=64)
@@ -69,12 +76,12 @@ def _low(char: str, name: str) -> str:
     return _bytes_in(char, name).translate(LOW).decode("ascii")
 
 
-def has(chars: Collection[str], sets: Sequence[str]) -> set[str]:
+def has(chars: Collection[str], sets: tuple[str, ...]) -> set[str]:
     """Those of the characters that one of the sets has; ESC none has: it would begin a shift."""
     missing = {char for char in chars if not char.isascii()}
     found = set(chars) - missing - {"\x1b"}
     for name in sets:
-        own = {char for char in in_set(missing, PYTHON.get(name, name)) if _set_of(char, tuple(sets))}
+        own = {char for char in in_set(missing, PYTHON.get(name, name)) if _set_of(char, sets)}
         found |= own
         missing -= own
     return found
@@ -82,7 +89,8 @@ def has(chars: Collection[str], sets: Sequence[str]) -> set[str]:
 
 def _shifted(text: str, beyond: Collection[str], sets: tuple[str, ...]) -> bytes:
     """Every character beyond ASCII between marks of its set; then the marks as shifts, where they are needed."""
-    table: dict[int, str] = {number: chr(number) for number in range(0x80)}
+    short = len(text) < _SHORT
+    table = {} if short else dict(_ASCII)
     used: dict[str, tuple[str, str]] = {}
     for char in beyond:
         name = _set_of(char, sets)
@@ -90,7 +98,7 @@ def _shifted(text: str, beyond: Collection[str], sets: tuple[str, ...]) -> bytes
         content = _bytes_in(char, name)
         content = content.translate(LOW) if name in _LEFT_BY_SHIFT else content
         table[ord(char)] = f"{begin}{content.decode('latin-1')}{end}"
-    marked = text.translate(table)
+    marked = _BEYOND.sub(lambda run: run[0].translate(table), text) if short else text.translate(table)
     for begin, end in used.values():
         marked = marked.replace(end + begin, "")
     return _with_shifts(marked, used, sets[0]).encode("latin-1")

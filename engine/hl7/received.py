@@ -50,9 +50,11 @@ def own_control_id(body: bytes, charset: str, read: bytes) -> bytes:
     """
     start = start_of(body)
     marks = delimiters_of(body, start)
-    line = re.split(b"[\r\n]", body[start : start + _HEADER], maxsplit=1)[0]
     plain = read.isascii() and marks.escape_byte not in read
-    if plain and not (charset.startswith("iso2022:") and has_shift(line, marks.escape_byte)):
+    if plain and not charset.startswith("iso2022:"):
+        return b""
+    line = re.split(b"[\r\n]", body[start : start + _HEADER], maxsplit=1)[0]
+    if plain and not has_shift(line, marks.escape_byte):
         return b""
     fields = list(islice(_fields(line, charset, marks), 10))
     own = fields[9] if len(fields) > 9 else b""

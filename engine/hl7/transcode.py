@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from engine.hl7.charset import charset_of, encode, has, same, word_of
+from engine.hl7.delimiters import Delimiters
 from engine.hl7.fitting import KEPT, LOST, fitted
 from engine.hl7.hex_escapes import names_high_bytes
 from engine.hl7.marked_places import NOWHERE, Places, places_of
@@ -34,7 +35,7 @@ def transcoded(message: Message, charset: str, unencodable: str = "transliterate
     ASCII is the same bytes in every set and stays as it came, unless it names others (`\\XE9\\`, ESC); so do bytes that are
     no text of their own set. No character becomes a delimiter: segments, fields and their parts stay as many as they were.
     """
-    if message.raw.isascii() and not _names_others(message):
+    if message.raw.isascii() and not _names_others(message.raw, message.delimiters):
         return Transcoded(message.raw)
     there = _declared(message, charset)
     if same(message.charset, charset):
@@ -54,12 +55,15 @@ def transcoded(message: Message, charset: str, unencodable: str = "transliterate
     return Transcoded(raw, places_of(LOST, text, marks.field), places_of(KEPT, text, marks.field))
 
 
-def _names_others(message: Message) -> bool:
-    """Whether ASCII holds a shift, or a hexadecimal escape for bytes that other sets read otherwise."""
-    raw, marks = message.raw, message.delimiters
+def _names_others(raw: bytes, marks: Delimiters) -> bool:
+    """Whether ASCII holds a shift, or a hexadecimal escape for bytes that other sets read otherwise.
+
+    Most messages hold the escape character in MSH-2 alone, which is faster to know.
+    """
     if b"\x1b" in raw:
         return True
-    return marks.escape_byte + b"X" in raw and names_high_bytes(raw.decode("ascii"), marks)
+    mark = marks.escape_byte
+    return raw.count(mark) > 2 and mark + b"X" in raw and names_high_bytes(raw.decode("ascii"), marks)
 
 
 def answer_in(body: bytes, charset: str, own_id: bytes = b"") -> bytes:

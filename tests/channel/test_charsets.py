@@ -155,6 +155,32 @@ def test_the_listeners_set_where_nothing_is_declared(default: str, raw: bytes, c
     assert (one.answer, one.charset, one.flags) == ("AA", charset, flags)
 
 
+@pytest.mark.parametrize(
+    ("name", "default", "charset", "flags", "read"),
+    [
+        (r"M\XFC\ller", "iso8859_1", "iso8859_1", "charset_assumed", "Müller"),
+        (r"M\XC3BC\ller", "iso8859_1", "utf-8", "", "Müller"),
+        (r"M\X41\ller", "iso8859_1", "utf-8", "", "MAller"),
+        ("Müller", "iso8859_1", "utf-8", "", "Müller"),
+        (r"\XA55C\ ", "cp950", "cp950", "charset_assumed", "功 "),
+        (r"\XFF\ ", "cp950", "utf-8", "", r"\XFF\ "),
+        (r"\XFC\ ", "utf-8", "utf-8", "", r"\XFC\ "),
+    ],
+)
+def test_ascii_whose_escapes_name_other_bytes(name: str, default: str, charset: str, flags: str, read: str) -> None:
+    r"""`\XFC\` is no UTF-8: with an empty MSH-18 it is the listener's set that it names a byte of."""
+    one = entry(message(name).encode(), RULES._replace(charset=default))
+    assert (one.answer, one.charset, one.flags) == ("AA", charset, flags)
+    assert message_of(one.body, one.charset).get("PID-5") == read
+
+
+def test_an_override_counts_for_what_escapes_name() -> None:
+    """The message says 8859/1 and its sender means GB 18030."""
+    one = entry(message(r"\XD5C5\ ", "8859/1").encode(), RULES._replace(override="gb18030"))
+    assert (one.charset, one.flags) == ("gb18030", "charset_overridden")
+    assert message_of(one.body, one.charset).get("PID-5") == "张 "
+
+
 def test_neither_utf8_nor_the_listeners_set() -> None:
     """AE 102 at the first byte that is no UTF-8."""
     raw = message("@").encode().replace(b"@", b"\xff\xff")

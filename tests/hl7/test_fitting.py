@@ -52,6 +52,13 @@ def test_what_is_encoded_reads_back(text: str, charset: str) -> None:
     assert decode(raw, charset) == text
 
 
+def test_what_reads_as_a_part_of_something_else_is_refused() -> None:
+    """EUC-KR writes the Hangul filler, and reads it as the beginning of a syllable."""
+    with pytest.raises(UnicodeEncodeError):
+        encode("\u3164", "euc_kr")
+    assert has({"\u3164", "김"}, "euc_kr") == {"김"}
+
+
 def test_sets_beside_each_other() -> None:
     """From one further set to the next without ASCII between, and back to the first."""
     text = "Ж김é山Ж丂山"
