@@ -37,6 +37,8 @@ def test_good_files_have_no_finding(site: Path) -> None:
         (lambda site: (site / "crl.pem").write_text("x"), "config.yaml:8:77 TLS001 crl.pem: this is no PEM file"),
         (lambda site: CA.issue("engine", ends=-1).write(site, "engine"), "config.yaml:8:10 TLS001 engine expired on "),
         (lambda site: (site / "ca.pem").unlink(), "config.yaml:8:64 TLS001 ca.pem: cannot be read"),
+        (lambda site: root("Clients", ends=-1).write(site, "ca"), "config.yaml:8:64 TLS001 ca.pem: Clients expired on "),
+        (lambda site: (site / "crl.pem").write_bytes(CA.crl(days=-1)), "config.yaml:8:77 TLS001 crl.pem: the revocation list of CN=Hospital Root CA is out of date"),
         (lambda site: CA.issue("engine", key=_weak()).write(site, "engine"), "config.yaml:8:10 TLS001 engine has an RSA key of 1024 bits"),
     ],
 )  # fmt: skip
