@@ -13,6 +13,7 @@ from engine.app.repeats import Repeats
 from engine.channel.ports import Kind
 from engine.channel.receive import Answer, Judged, ListenerRules, judge
 from engine.hl7.batch import is_batch
+from engine.mllp.admission import REFUSALS, peer_group
 from engine.mllp.connection import MllpConnection
 from engine.mllp.framing import FrameEvent
 from engine.mllp.listener import ConnectionRules, MllpListener
@@ -54,7 +55,8 @@ class Port:
             self._intake.take_large(Unjudged(connection, late, size))
 
     def _fault(self, peer: str, reason: str) -> None:
-        times = self._repeats.told(peer.rpartition(":")[0] or peer, reason, self._intake.reactor.seconds())
+        host = peer_group(peer if reason in REFUSALS else peer.rpartition(":")[0])
+        times = self._repeats.told(host, reason, self._intake.reactor.seconds())
         if times:
             self._intake.emit(ConnectionClosed(self.rules.name, peer, reason, times))
 
@@ -74,7 +76,7 @@ class Listeners:
         self.emit = emit
         self.wall = wall
         self.reactor = reactor
-        self.room = Room()
+        self.room = Room(reactor.seconds)
         self._put = thread.put
         self._large = large
         self._behind: Counter[Asker] = Counter()  # frames of a connection that went by the thread for large ones

@@ -16,7 +16,7 @@ class Marks:
 
     def __init__(self, buffer: bytearray) -> None:
         self._buffer = buffer
-        self._vt = self._fs = -1
+        self._vt = -1
 
     def next_vt(self, start: int) -> int:
         if self._vt < start:
@@ -26,10 +26,8 @@ class Marks:
 
     def next(self, start: int) -> int:
         vt = self.next_vt(start)
-        if self._fs < start:
-            found = self._buffer.find(FS, start, vt)
-            self._fs = found if found >= 0 else vt  # the first there can be
-        return min(vt, self._fs)
+        found = self._buffer.find(FS, start, vt)
+        return found if found >= 0 else vt
 
 
 @cache
