@@ -20,7 +20,8 @@ from engine.mllp.listener import ConnectionRules, MllpListener
 from engine.mllp.room import Room
 
 LARGE = 16 * 1024  # bytes; above, a thread of its own judges, so that the reactor never stalls
-BATCH = 4 * 1024  # bytes; the same for a batch, whose messages are judged one by one
+BATCH = 4 * 1024  # bytes; the same for a batch, whose messages are judged one by one, and for text with many shifts
+SHIFTS = 100  # ESC characters, each of which costs microseconds
 
 
 class Port:
@@ -42,7 +43,7 @@ class Port:
 
     def _frame(self, connection: MllpConnection, event: FrameEvent) -> None:
         now, size = self._intake.wall(), len(event.body)
-        if size <= BATCH or (size <= LARGE and not is_batch(event.body)):
+        if size <= BATCH or (size <= LARGE and not _costs(event.body)):
             try:
                 judged = judge(event, self.rules, connection.peer, now)
             except Exception as error:  # noqa: BLE001 - process loop: one frame must not stay under way for ever
@@ -168,6 +169,11 @@ class Listeners:
         why = received.answer or received.flags
         size = len(received.body)
         self.emit(MessageRefused(received.listener, answer.entry, name, size, received.peer, why))
+
+
+def _costs(body: bytes) -> bool:
+    """Whether judging a frame of some KB would stall the reactor."""
+    return is_batch(body) or body.count(b"\x1b") > SHIFTS
 
 
 def _unanswered(asker: Asker) -> None:

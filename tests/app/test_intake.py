@@ -210,6 +210,16 @@ def test_a_batch_is_judged_aside():
     assert codes(wire) == ["AA"]
 
 
+def test_text_with_many_shifts_is_judged_aside():
+    """Each costs microseconds, whatever set they are of."""
+    desk = Desk()
+    connection, _ = desk.connect()
+    connection.dataReceived(frame(message("C1", tail=b"NTE|1||" + b"\x1b(B" * 2_000)))
+    connection.dataReceived(frame(message("C2", tail=b"NTE|1||" + b"\x1b(Bxx" * 100 + b"x" * 5_000)))
+    assert [way for way, _ in desk.ways] == ["large", "large"]  # the other one stays behind it
+    assert [type(item) for item in desk.put_items] == [Unjudged, Intake]
+
+
 def test_reasons_to_pause_add_up():
     """A queue that is short again does not end the pause that the disk asked for."""
     desk = Desk()
@@ -234,3 +244,13 @@ def test_a_fault_is_told():
     connection, _ = desk.connect(6)
     connection.dataReceived(b"GET / HTTP/1.1\r\n")
     assert desk.events[1:] == [ConnectionClosed("lab", "10.0.0.7:6", "junk", times=5)]
+
+
+def test_a_fault_of_an_ipv6_network_is_told_once():
+    """One machine has all of its addresses; who is refused has no port."""
+    desk = Desk()
+    desk.port._fault("2001:db8::5:4", "idle")
+    desk.port._fault("2001:db8::6:5", "idle")
+    desk.port._fault("2001:db8::5", "not_allowed")
+    desk.port._fault("2001:db8::6", "not_allowed")
+    assert [event.peer for event in desk.events] == ["2001:db8::5:4", "2001:db8::5"]
