@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, func, or_, select
 from engine.channel.ports import Appended, Entry, Kind, Received
 from engine.errors import StoreRefused
 from engine.store.bodies import Packer
-from engine.store.dedupe import Dedupe, hash_of
+from engine.store.dedupe import Dedupe, identified
 from engine.store.rules import DUPLICATE_KNOWN
 from engine.store.sql import ZERO, Inserts, Lookups, Row, driver, fetch, limited, text_of
 from engine.store.tables import entries
@@ -30,7 +30,10 @@ _ORIGINALS = Lookups(
 )
 _SCANNED = 4_096  # positions looked through by one statement of `find`
 
-Earlier = tuple[int, bytes, int, str]  # position, sha256, received, answer
+Earlier = tuple[int, int, str]  # position, received, answer
+Same = dict[bytes, Earlier]  # of one identity, by sha256, oldest first
+Words = tuple[str, str, str, str, str]  # listener, peer, charset, answer, flags
+Numbers = tuple[int, int, int, int, int, int]  # of listener, host, port, charset, answer, flags
 
 
 class LogWriterSql:
@@ -57,61 +60,82 @@ class LogWriterSql:
 
     def append(self, batch: Sequence[Received]) -> list[Appended]:
         """Append in order; of two equal ones in a batch the second is a duplicate as well."""
-        hashes = [hash_of(r.listener, r.identity) if r.identity else None for r in batch]
+        hashes = [identified(r) if r.prepared is None else r.prepared.h for r in batch]
         same = self._earlier([h for h in hashes if h is not None])
+        words: dict[Words, Numbers] = {}
         rows: list[tuple[Any, ...]] = []
         appended = []
         for received, h in zip(batch, hashes, strict=True):
             prepared = received.prepared
             digest = hashlib.sha256(received.body).digest() if prepared is None else prepared.sha256
-            earlier = [] if h is None else self._known(same, h, received)
-            found = next((e for e in earlier if e[1] == digest), None)
-            if found is not None:
-                appended.append(Appended(found[0], duplicate=True, answer=found[3]))
+            earlier = None if h is None else same.get(h)
+            first, reused = _known(earlier, digest, received.received) if earlier else (None, False)
+            if first is not None:
+                appended.append(Appended(first[0], duplicate=True, answer=first[2]))
                 continue
             self._last += 1
-            rows.append(self._row(received, h, digest))
+            rows.append(self._row(received, h, digest, words))
             if h is not None:
-                same.setdefault(h, []).append((self._last, digest, received.received, received.answer))
+                _note(same.setdefault(h, {}), digest, (self._last, received.received, received.answer))
                 self.dedupe.add(h, self._last)
-            appended.append(
-                Appended(self._last, duplicate=False, answer=received.answer, control_id_reused=bool(earlier))
-            )
+            appended.append(Appended(self._last, duplicate=False, answer=received.answer, control_id_reused=reused))
         _INSERT.run(self._connection, rows)
         return appended
 
-    def _row(self, received: Received, h: int | None, digest: bytes) -> tuple[Any, ...]:
+    def _row(self, received: Received, h: int | None, digest: bytes, known: dict[Words, Numbers]) -> tuple[Any, ...]:
+        """The values of `_COLUMNS`; `known` holds the words of rows before it, which in a batch are all the same."""
         r = received
         if not 0 <= r.partition < self._partitions:
             raise StoreRefused(f"partition {r.partition} of a journal that has {self._partitions}")
-        word = self._words.number
-        host, port = split_peer(r.peer)
+        words = (r.listener, r.peer, r.charset, r.answer, r.flags)
+        numbers = known.get(words)
+        if numbers is None:
+            numbers = known[words] = self._numbers(*words)
+        listener, host, port, charset, answer, flags = numbers
         if r.prepared is None:
             encoding, body = self._packer.pack(r.body)
         else:
-            encoding, body, _ = r.prepared
+            encoding, body, _, _ = r.prepared
             self.heavy += len(body)
         return (
-            *(self._last, r.received, r.partition, word(r.listener), word(host), port, word(r.charset), int(r.kind)),
-            *(word(r.answer), word(r.flags), encoding, h, digest, body),
+            *(self._last, r.received, r.partition, listener, host, port, charset, int(r.kind), answer, flags),
+            *(encoding, h, digest, body),
         )
 
-    def _earlier(self, hashes: list[int]) -> dict[int, list[Earlier]]:
-        """Entries of earlier batches by hash, oldest first."""
+    def _numbers(self, listener: str, peer: str, charset: str, answer: str, flags: str) -> Numbers:
+        word = self._words.number
+        host, port = split_peer(peer)
+        return word(listener), word(host), port, word(charset), word(answer), word(flags)
+
+    def _earlier(self, hashes: list[int]) -> dict[int, Same]:
+        """Entries of earlier batches by hash."""
         found = self.dedupe.find(hashes)
         if not found:
             return {}
         positions = sorted({position for positions in found.values() for position in positions})
-        originals = {row[0]: row for row in _ORIGINALS.rows(self._connection, positions)}
+        originals = {row[0]: row[1:] for row in _ORIGINALS.rows(self._connection, positions)}
         word = self._reader.word
-        return {
-            h: [(p, originals[p][1], originals[p][2], word(originals[p][3])) for p in places if p in originals]
-            for h, places in found.items()
-        }
+        same: dict[int, Same] = {}
+        for h, places in found.items():
+            for place in places:
+                if place in originals:
+                    digest, received, answer = originals[place]
+                    _note(same.setdefault(h, {}), digest, (place, received, word(answer)))
+        return same
 
-    def _known(self, same: dict[int, list[Earlier]], h: int, received: Received) -> list[Earlier]:
-        oldest = received.received - DUPLICATE_KNOWN
-        return [earlier for earlier in same.get(h, ()) if earlier[2] > oldest]
+
+def _note(same: Same, digest: bytes, entry: Earlier) -> None:
+    """Add the newest entry of an identity."""
+    same.pop(digest, None)  # a dict keeps the place of what is replaced
+    same[digest] = entry
+
+
+def _known(same: Same, digest: bytes, received: int) -> tuple[Earlier | None, bool]:
+    """The entry that this is a resend of, and whether its control id was there before; at most so long ago."""
+    oldest = received - DUPLICATE_KNOWN
+    found = same.get(digest)
+    newest = next(reversed(same.values()))
+    return (found if found is not None and found[1] > oldest else None), newest[1] > oldest
 
 
 class LogReaderSql:
