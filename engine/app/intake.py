@@ -5,17 +5,18 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from engine.app.cut_frames import CutFrames
 from engine.app.events import ConnectionClosed, DuplicateReceived, Event, MessageRefused, control_id, surprise
 from engine.app.journal_items import Asker, Intake, Unjudged
 from engine.app.journal_thread import JournalThread
 from engine.app.large_frames import LargeFrames
 from engine.app.repeats import Repeats
-from engine.channel.ports import Kind
+from engine.channel.ports import Kind, Received
 from engine.channel.receive import Answer, Judged, ListenerRules, judge
 from engine.hl7.batch import is_batch
 from engine.mllp.admission import REFUSALS, peer_group
 from engine.mllp.connection import MllpConnection
-from engine.mllp.framing import FrameEvent
+from engine.mllp.framing import Framed, FrameEvent
 from engine.mllp.listener import ConnectionRules, MllpListener
 from engine.mllp.room import Room
 
@@ -30,8 +31,11 @@ class Port:
     def __init__(self, rules: ListenerRules, limits: ConnectionRules, intake: "Listeners", log_control_id: str) -> None:
         self.rules = rules
         self.log_control_id = log_control_id
-        self.outcome: Counter[str] = Counter()  # accepted, quarantined, duplicates, control_ids_reused, not_kept
+        self.outcome: Counter[str] = (
+            Counter()
+        )  # accepted, quarantined, duplicates, control_ids_reused, not_kept, cut_again
         self._intake = intake
+        self.cuts = CutFrames()
         self._repeats = Repeats()
         self.factory = MllpListener(limits, self._frame, self._fault, intake.reactor, intake.room)
         self.address = ("", 0)
@@ -43,6 +47,11 @@ class Port:
 
     def _frame(self, connection: MllpConnection, event: FrameEvent) -> None:
         now, size = self._intake.wall(), len(event.body)
+        if event.kind is Framed.CUT and self.cuts.knows(connection.group, event.body, self._intake.reactor.seconds()):
+            self.outcome["cut_again"] += 1
+            # a turn later, so that many of them are taken in many turns; it has no answer that could overtake another
+            self._intake.reactor.callLater(0, connection.answer, b"")
+            return
         if size <= BATCH or (size <= LARGE and not _costs(event.body)):
             try:
                 judged = judge(event, self.rules, connection.peer, now)
@@ -157,7 +166,13 @@ class Listeners:
             outcome["control_ids_reused"] += answer.control_id_reused
         else:
             outcome["quarantined"] += 1
+            if received.flags == "cut_off":
+                self._note_cut(received)
             self._told(judged, answer)
+
+    def _note_cut(self, received: Received) -> None:
+        who = peer_group(received.peer.rpartition(":")[0])
+        self.ports[received.listener].cuts.kept(who, received.body, self.reactor.seconds())
 
     def _told(self, judged: Judged, answer: Answer) -> None:
         received = judged.received[0]

@@ -23,6 +23,7 @@ CEILING = 2 * MOST
 TURNS = 4  # connections that are read above the limits
 PATIENCE = 0.25  # seconds in which a connection that has its turn must have sent
 ENOUGH = 32 * 1024  # bytes, if others wait
+MOMENT = 0.05  # seconds without a byte, after which it gives way to who comes
 STILL = 1.0  # seconds without a byte, after which a frame stands still
 
 
@@ -99,7 +100,7 @@ class Room:
             self._end_turn(guest, host)
         elif self._turns.get(host, (None,))[0] is guest:
             return True
-        elif host not in self._turns and len(self._turns) < TURNS:
+        elif self._gives_way(guest, host) if host in self._turns else len(self._turns) < TURNS:
             self._begin_turn(guest, host)
             return True
         self._waiting.setdefault(guest, host)
@@ -128,6 +129,12 @@ class Room:
     def _begin_turn(self, guest: Guest, host: str) -> None:
         self._turns[host] = guest, self._seconds()
         self._stays[guest].came, self._stays[guest].had_turn = 0, True
+
+    def _gives_way(self, guest: Guest, host: str) -> bool:
+        """Whether who has the turn has sent nothing for a moment, and this one comes for the first time."""
+        holder, since = self._turns[host]
+        quiet = self._seconds() - max(since, self._stays[holder].moved) >= MOMENT
+        return quiet and not self._stays[guest].had_turn
 
     def _end_turn(self, guest: Guest, host: str) -> None:
         if self._turns.get(host, (None,))[0] is guest:
