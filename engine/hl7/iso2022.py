@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import groupby
 
+from engine.hl7.pieces import decoded
+
 _KANA = "".join(chr(0xFF61 + n) for n in range(0x3F))
 _JIS_X_0201 = (
     "".join(map(chr, range(0x80))) + "\ufffe" * 0x21 + _KANA + "\ufffe" * 0x20
@@ -64,7 +66,8 @@ SETS = frozenset(_DESIGNATION) | {"ascii"}
 
 def has_shift(raw: bytes, escape: bytes) -> bool:
     """Whether these bytes hold a shift, as an escape sequence or as an HL7 escape."""
-    return _patterns(escape)[0].search(raw) is not None
+    starts = (b"\x1b", escape + b"C", escape + b"M") if escape else (b"\x1b",)
+    return any(start in raw for start in starts) and _patterns(escape)[0].search(raw) is not None
 
 
 def decode(raw: bytes, start: str, field: bytes = b"|", escape: bytes = b"\\", *, whole: bool = True) -> str:
@@ -198,7 +201,7 @@ def _bytes_in(char: str, name: str) -> bytes:
 
 def text_in(raw: bytes, name: str) -> str:
     """Bytes as text in one set without a shift. Raises UnicodeDecodeError."""
-    return codecs.charmap_decode(raw, "strict", _JIS_X_0201)[0] if name == "jisx0201" else raw.decode(name)
+    return codecs.charmap_decode(raw, "strict", _JIS_X_0201)[0] if name == "jisx0201" else "".join(decoded(raw, name))
 
 
 def bytes_of(text: str, name: str) -> bytes:
