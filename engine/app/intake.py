@@ -5,21 +5,24 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from engine.app.cut_frames import CutFrames
 from engine.app.events import ConnectionClosed, DuplicateReceived, Event, MessageRefused, control_id, surprise
 from engine.app.journal_items import Asker, Intake, Unjudged
 from engine.app.journal_thread import JournalThread
 from engine.app.large_frames import LargeFrames
 from engine.app.repeats import Repeats
-from engine.channel.ports import Kind
+from engine.channel.ports import Kind, Received
 from engine.channel.receive import Answer, Judged, ListenerRules, judge
 from engine.hl7.batch import is_batch
+from engine.mllp.admission import REFUSALS, peer_group
 from engine.mllp.connection import MllpConnection
-from engine.mllp.framing import FrameEvent
+from engine.mllp.framing import Framed, FrameEvent
 from engine.mllp.listener import ConnectionRules, MllpListener
 from engine.mllp.room import Room
 
 LARGE = 16 * 1024  # bytes; above, a thread of its own judges, so that the reactor never stalls
-BATCH = 4 * 1024  # bytes; the same for a batch, whose messages are judged one by one
+BATCH = 4 * 1024  # bytes; the same for a batch, whose messages are judged one by one, and for text with many shifts
+SHIFTS = 100  # ESC characters, each of which costs microseconds
 
 
 class Port:
@@ -28,8 +31,11 @@ class Port:
     def __init__(self, rules: ListenerRules, limits: ConnectionRules, intake: "Listeners", log_control_id: str) -> None:
         self.rules = rules
         self.log_control_id = log_control_id
-        self.outcome: Counter[str] = Counter()  # accepted, quarantined, duplicates, control_ids_reused, not_kept
+        self.outcome: Counter[str] = (
+            Counter()
+        )  # accepted, quarantined, duplicates, control_ids_reused, not_kept, cut_again
         self._intake = intake
+        self.cuts = CutFrames()
         self._repeats = Repeats()
         self.factory = MllpListener(limits, self._frame, self._fault, intake.reactor, intake.room)
         self.address = ("", 0)
@@ -41,7 +47,12 @@ class Port:
 
     def _frame(self, connection: MllpConnection, event: FrameEvent) -> None:
         now, size = self._intake.wall(), len(event.body)
-        if size <= BATCH or (size <= LARGE and not is_batch(event.body)):
+        if event.kind is Framed.CUT and self.cuts.knows(connection.group, event.body, self._intake.reactor.seconds()):
+            self.outcome["cut_again"] += 1
+            # a turn later, so that many of them are taken in many turns; it has no answer that could overtake another
+            self._intake.reactor.callLater(0, connection.answer, b"")
+            return
+        if size <= BATCH or (size <= LARGE and not _costs(event.body)):
             try:
                 judged = judge(event, self.rules, connection.peer, now)
             except Exception as error:  # noqa: BLE001 - process loop: one frame must not stay under way for ever
@@ -54,7 +65,8 @@ class Port:
             self._intake.take_large(Unjudged(connection, late, size))
 
     def _fault(self, peer: str, reason: str) -> None:
-        times = self._repeats.told(peer.rpartition(":")[0] or peer, reason, self._intake.reactor.seconds())
+        host = peer_group(peer if reason in REFUSALS else peer.rpartition(":")[0])
+        times = self._repeats.told(host, reason, self._intake.reactor.seconds())
         if times:
             self._intake.emit(ConnectionClosed(self.rules.name, peer, reason, times))
 
@@ -74,7 +86,7 @@ class Listeners:
         self.emit = emit
         self.wall = wall
         self.reactor = reactor
-        self.room = Room()
+        self.room = Room(reactor.seconds)
         self._put = thread.put
         self._large = large
         self._behind: Counter[Asker] = Counter()  # frames of a connection that went by the thread for large ones
@@ -154,7 +166,13 @@ class Listeners:
             outcome["control_ids_reused"] += answer.control_id_reused
         else:
             outcome["quarantined"] += 1
+            if received.flags == "cut_off":
+                self._note_cut(received)
             self._told(judged, answer)
+
+    def _note_cut(self, received: Received) -> None:
+        who = peer_group(received.peer.rpartition(":")[0])
+        self.ports[received.listener].cuts.kept(who, received.body, self.reactor.seconds())
 
     def _told(self, judged: Judged, answer: Answer) -> None:
         received = judged.received[0]
@@ -166,6 +184,11 @@ class Listeners:
         why = received.answer or received.flags
         size = len(received.body)
         self.emit(MessageRefused(received.listener, answer.entry, name, size, received.peer, why))
+
+
+def _costs(body: bytes) -> bool:
+    """Whether judging a frame of some KB would stall the reactor."""
+    return is_batch(body) or body.count(b"\x1b") > SHIFTS
 
 
 def _unanswered(asker: Asker) -> None:

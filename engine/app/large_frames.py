@@ -1,10 +1,10 @@
 """The thread that judges and prepares large frames and batches, so that neither the reactor nor a commit waits for it."""
 
+from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
-from threading import Thread
+from threading import Condition, Thread
 
-from engine.app.journal_items import Intake, Unjudged
+from engine.app.journal_items import Asker, Intake, Unjudged
 from engine.channel.ports import Received
 
 Prepare = Callable[[Received], Received]
@@ -12,7 +12,7 @@ Failed = Callable[[Unjudged, Exception], None]
 
 
 class LargeFrames:
-    """Takes frames in order and passes them on in order.
+    """Takes frames and passes them on, those of one connection in order, and one of each connection in turn.
 
     Args:
         make: gives the function that prepares what is kept; called in the thread, when the first frame comes.
@@ -24,7 +24,9 @@ class LargeFrames:
         self._make = make
         self._put = put
         self._failed = failed
-        self._queue: SimpleQueue[Intake | Unjudged | None] = SimpleQueue()
+        self._changed = Condition()
+        self._waiting: dict[Asker, deque[Intake | Unjudged]] = {}  # in the order in which their turns come
+        self._stopping = False
         self._thread: Thread | None = None
 
     def put(self, item: Intake | Unjudged) -> None:
@@ -32,19 +34,36 @@ class LargeFrames:
         if self._thread is None:
             self._thread = Thread(target=self._run, name="large frames", daemon=True)
             self._thread.start()
-        self._queue.put(item)
+        with self._changed:
+            self._waiting.setdefault(item.asker, deque()).append(item)
+            self._changed.notify()
 
     def stop(self, timeout: float = 10.0) -> bool:
         """Pass on what was handed in, and end; returns whether that happened in time."""
         if self._thread is None:
             return True
-        self._queue.put(None)
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    def _next(self) -> Intake | Unjudged | None:
+        """The first frame of the connection whose turn it is, which is the last to have the next one."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._stopping)
+            if not self._waiting:
+                return None
+            asker = next(iter(self._waiting))
+            frames = self._waiting.pop(asker)
+            item = frames.popleft()
+            if frames:
+                self._waiting[asker] = frames
+            return item
+
     def _run(self) -> None:
         prepare = self._make()
-        while (item := self._queue.get()) is not None:
+        while (item := self._next()) is not None:
             if isinstance(item, Intake):
                 self._put(item._replace(apart=True))
                 continue

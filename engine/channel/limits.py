@@ -1,8 +1,9 @@
 """Limits counted on the bytes before anything is parsed (R5), and where in a message a byte stands.
 
-Nothing is copied, and no single call looks at more than 256 KB, so that others run meanwhile however large the message is.
+No single call looks at more than 256 KB, so that others run meanwhile however large the message is.
 """
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
@@ -10,6 +11,10 @@ from typing import NamedTuple
 from engine.hl7.msh import Msh
 
 _STEP = 256 * 1024  # bytes counted by one call, which nothing interrupts
+_BREAK, _ANY = b"\rx"  # what breaks are written as, and the bytes between them
+_UP_TO_MSH_2 = 4  # bytes
+_MEMBERS = (b"\rMSH", b"\nMSH")
+_AROUND = 4  # lines around the messages of a batch: FHS, BHS, BTS, FTS
 
 
 class Limits(NamedTuple):
@@ -26,35 +31,32 @@ class Limits(NamedTuple):
 def exceeded(raw: bytes, msh: Msh, limits: Limits) -> bool:
     """Whether a message has more of anything than allowed; the usual message is cleared by a few counts."""
     if len(raw) > _STEP:
-        return _large_exceeds(raw, msh, limits)
+        return _segments_exceed(raw, limits.segments, 0, len(raw)) or _parts_exceed(raw, msh, limits)
     ends = raw.count(b"\r") + raw.count(b"\n")
-    if ends > limits.segments and ends - raw.count(b"\r\n") > limits.segments:
+    if ends >= limits.segments and _segments_exceed(raw, limits.segments, 0, len(raw)):
         return True
-    marks = _marks(msh.separator, msh.encoding[:4], limits)
-    if len(raw) <= limits.field_bytes and _few(raw, marks):
+    if len(raw) <= limits.field_bytes and _few(raw, _most(msh.separator, msh.encoding[:5], limits)):
         return False
-    return any(_line_exceeds(raw, line, marks, limits) for line in _spans(raw, 0, len(raw), (b"\r", b"\n")))
+    return _parts_exceed(raw, msh, limits)
 
 
 def batch_exceeded(raw: bytes, limits: Limits) -> bool:
-    """Whether a batch has too many messages, or one of them too many segments; so before it is split."""
-    if not _more(raw, b"\r", limits.segments) and not _more(raw, b"\n", limits.segments):
-        return False
-    parts = _spans(raw, 0, len(raw), (b"\rMSH", b"\nMSH"))
-    return any(
-        number > limits.messages or _segments_exceed(raw, limits.segments, *part) for number, part in enumerate(parts)
-    )
+    """Whether a batch has too many messages, or one of them too many segments; so before it is split.
 
-
-def _large_exceeds(raw: bytes, msh: Msh, limits: Limits) -> bool:
-    if _segments_exceed(raw, limits.segments, 0, len(raw)):
+    Whether a message has exactly as many as allowed is decided where it is judged: the lines around it count here as well.
+    """
+    messages = sum(_count(raw, mark, limits.messages, 0, len(raw)) for mark in _MEMBERS)
+    if messages > limits.messages:
         return True
-    marks = _marks(msh.separator, msh.encoding[:4], limits)
-    return any(_line_exceeds(raw, line, marks, limits) for line in _spans(raw, 0, len(raw), (b"\r", b"\n")))
+    most = limits.segments + _AROUND
+    if not any(_count(raw, end, most, 0, len(raw)) > most // 2 for end in (b"\r", b"\n")):
+        return False
+    return any(_segments_exceed(raw, most, *part) for part in _spans(raw, 0, len(raw), _MEMBERS))
 
 
 def _segments_exceed(raw: bytes, most: int, begin: int, end: int) -> bool:
-    """Line ends are CR, LF or both together."""
+    """Line ends are CR, LF or both together; the last one may be missing."""
+    most -= raw[end - 1 : end] not in (b"\r", b"\n")
     returns, feeds = (_count(raw, mark, 2 * most, begin, end) for mark in (b"\r", b"\n"))
     if returns + feeds <= most:
         return False
@@ -63,12 +65,43 @@ def _segments_exceed(raw: bytes, most: int, begin: int, end: int) -> bool:
     return returns + feeds - _count(raw, b"\r\n", most, begin, end) > most
 
 
+class _Part(NamedTuple):
+    """What is counted in each part of a message between breaks: one mark, or for `field_bytes` every byte."""
+
+    table: bytes  # makes every break a line end, and what is counted a mark
+    others: bytes  # bytes that are neither
+    mark: bytes
+    most: int  # marks
+    short: re.Pattern[bytes]  # matches where a part has more
+
+
 @lru_cache(maxsize=256)
-def _marks(separator: bytes, encoding: bytes, limits: Limits) -> tuple[tuple[bytes, int], ...]:
-    """The delimiters and how many of each there may be in a field, the first in a segment."""
-    most = ((0, limits.components), (1, limits.repetitions), (3, limits.components))
-    inner = ((encoding[at : at + 1], limit) for at, limit in most if len(encoding) > at)
-    return (separator, limits.fields), *inner
+def _parts(separator: bytes, encoding: bytes, limits: Limits) -> tuple[_Part, ...]:
+    """What is counted: fields of a segment (behind MSH-2), the parts of a field, its bytes."""
+    inside = b"\r\n" + separator
+    fields = _part(b"\r\n", separator, limits.fields)
+    inner = (_part(inside, mark, most - 1) for mark, most in _inner(encoding, limits))
+    return fields, *inner, _part(inside, b"", limits.field_bytes)
+
+
+def _part(breaks: bytes, mark: bytes, most: int) -> _Part:
+    others = bytes(byte for byte in range(256) if byte not in breaks + mark) if mark else b""
+    table = bytes(_BREAK if byte in breaks else byte if mark else _ANY for byte in range(256))
+    spelled = mark or bytes([_ANY])
+    one = re.escape(spelled)
+    return _Part(table, others, spelled, most, re.compile(b"(?:%b{0,%d}+\r)*+%b{%d}" % (one, most, one, most + 1)))
+
+
+def _inner(encoding: bytes, limits: Limits) -> list[tuple[bytes, int]]:
+    """The delimiters in a field and how many parts there may be; a doubled escape character counts once."""
+    found = encoding[:2] + encoding[3:] if encoding[2:4] == b"\\\\" else encoding
+    return [(found[:1], limits.components), (found[1:2], limits.repetitions), (found[3:4], limits.components)]
+
+
+@lru_cache(maxsize=256)
+def _most(separator: bytes, encoding: bytes, limits: Limits) -> tuple[tuple[bytes, int], ...]:
+    """How many delimiters a whole message may have where no part can have too many; MSH-2 has one of each."""
+    return (separator, limits.fields - 1), *_inner(encoding, limits)
 
 
 def _few(raw: bytes, marks: tuple[tuple[bytes, int], ...]) -> bool:
@@ -79,16 +112,26 @@ def _few(raw: bytes, marks: tuple[tuple[bytes, int], ...]) -> bool:
     return True
 
 
-def _line_exceeds(raw: bytes, line: tuple[int, int], marks: tuple[tuple[bytes, int], ...], limits: Limits) -> bool:
-    (separator, fields), *inner = marks
-    if _more(raw, separator, fields, *line):
-        return True
-    if line[1] - line[0] <= limits.field_bytes and not any(_more(raw, mark, most, *line) for mark, most in inner):
-        return False
-    return any(
-        end - begin > limits.field_bytes or any(_more(raw, mark, most, begin, end) for mark, most in inner)
-        for begin, end in _spans(raw, *line, (separator,))
-    )
+def _parts_exceed(raw: bytes, msh: Msh, limits: Limits) -> bool:
+    begin = raw.find(b"MSH") + _UP_TO_MSH_2 + len(msh.encoding)
+    fields, *inner = _parts(msh.separator, msh.encoding[:5], limits)
+    # MSH-1 is the separator itself, so that two fields stand before `begin`
+    return _exceeds(raw, begin, fields, 2) or any(_exceeds(raw, begin, part) for part in inner)
+
+
+def _exceeds(raw: bytes, begin: int, part: _Part, run: int = 0) -> bool:
+    """Whether a part behind `begin` has too much; `run` is what was counted of the first before.
+
+    Without all other bytes the marks of a part stand side by side: one pass in C, whatever the message is.
+    """
+    table, others, mark, most, short = part
+    for at in range(begin, len(raw), _STEP):
+        piece = raw[at : at + _STEP].translate(table, others)
+        behind = len(piece) - len(piece.lstrip(mark))
+        if run + behind > most or short.match(piece):
+            return True
+        run = run + behind if behind == len(piece) else len(piece) - len(piece.rstrip(mark))
+    return False
 
 
 def _spans(raw: bytes, begin: int, end: int, marks: tuple[bytes, ...]) -> Iterator[tuple[int, int]]:
@@ -104,11 +147,6 @@ def _spans(raw: bytes, begin: int, end: int, marks: tuple[bytes, ...]) -> Iterat
         if at == end:
             return
         begin = at + 1
-
-
-def _more(raw: bytes, mark: bytes, most: int, begin: int = 0, end: int = -1) -> bool:
-    """Whether there are more than `most` of a mark."""
-    return _count(raw, mark, most, begin, len(raw) if end < 0 else end) > most
 
 
 def _count(raw: bytes, mark: bytes, most: int, begin: int, end: int) -> int:

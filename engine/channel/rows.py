@@ -24,11 +24,12 @@ class Kind(IntEnum):
 
 
 class Prepared(NamedTuple):
-    """A body as the journal keeps it: `sha256` is of the body as it came."""
+    """A body as the journal keeps it: `sha256` is of the body as it came, `h` of its identity, None without one."""
 
     encoding: int
     kept: bytes
     sha256: bytes
+    h: int | None = None
 
     def __repr__(self) -> str:
         return f"Prepared({len(self.kept)} bytes)"

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from engine.hl7 import iso2022, iso2022_writing
 from engine.hl7.charset_names import NAMES, REGISTERED, WORDS
+from engine.hl7.pieces import decoded
 
 _LATIN = re.compile(r"(?:ISO)?8859([1-9]|1[0-6])")
 _NUMBER = re.compile(r"ISO(2022)?IR0*([0-9]{1,3})")
@@ -108,7 +109,8 @@ def decodable(raw: bytes, codec: str) -> bool:
     if raw.isascii():
         return True
     try:
-        raw.decode(codec)
+        for _ in decoded(raw, codec):
+            pass
     except UnicodeDecodeError:
         return False
     return True

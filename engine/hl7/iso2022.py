@@ -10,6 +10,8 @@ import re
 from collections.abc import Collection
 from functools import lru_cache
 
+from engine.hl7.pieces import decoded
+
 _KANA = "".join(chr(0xFF61 + n) for n in range(0x3F))
 _JIS_X_0201 = (
     "".join(map(chr, range(0x80))) + "\ufffe" * 0x21 + _KANA + "\ufffe" * 0x20
@@ -62,7 +64,8 @@ SETS = frozenset(DESIGNATION) | {"ascii"}
 
 def has_shift(raw: bytes, escape: bytes) -> bool:
     """Whether these bytes hold a shift, as an escape sequence or as an HL7 escape."""
-    return _patterns(escape)[0].search(raw) is not None
+    starts = (b"\x1b", escape + b"C", escape + b"M") if escape else (b"\x1b",)
+    return any(start in raw for start in starts) and _patterns(escape)[0].search(raw) is not None
 
 
 def decode(raw: bytes, start: str, field: bytes = b"|", escape: bytes = b"\\", *, whole: bool = True) -> str:
@@ -159,7 +162,7 @@ def _shifted_text(raw: bytes, at: int, end: int, name: str) -> str:
 
 def text_in(raw: bytes, name: str) -> str:
     """Bytes as text in one set without a shift. Raises UnicodeDecodeError."""
-    return codecs.charmap_decode(raw, "strict", _JIS_X_0201)[0] if name == "jisx0201" else raw.decode(name)
+    return codecs.charmap_decode(raw, "strict", _JIS_X_0201)[0] if name == "jisx0201" else "".join(decoded(raw, name))
 
 
 def text_or_nothing(raw: bytes, name: str) -> str:

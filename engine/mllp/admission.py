@@ -8,6 +8,7 @@ from engine.mllp.rules import ConnectionRules
 NOT_ALLOWED = "not_allowed"
 TOO_MANY = "too_many_connections"
 FULL = "listener_full"
+REFUSALS = frozenset({NOT_ALLOWED, TOO_MANY, FULL})
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -44,6 +45,15 @@ def is_local(host: str) -> bool:
     """Whether this is an address of this machine."""
     address = _address(host)
     return address is not None and address.is_loopback
+
+
+@lru_cache(maxsize=1024)
+def peer_group(host: str) -> str:
+    """What counts as one address: of IPv6 the network of 64 bits, since one machine has all of it (RFC 4291, 2.5.4)."""
+    address = _address(host)
+    if not isinstance(address, ipaddress.IPv6Address) or address.is_loopback:
+        return host if address is None else str(address)
+    return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
 
 
 def _address(host: str) -> Address | None:

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListen
 from twisted.internet.protocol import Protocol, connectionDone
 from zope.interface import implementer
 
+from engine.mllp.admission import peer_group
 from engine.mllp.framing import Framed, FrameEvent, Framer
 from engine.mllp.keepalive import keep_alive
 from engine.mllp.room import SMALL
@@ -30,7 +31,7 @@ class MllpConnection(Protocol):
 
     def __init__(self, listener: "MllpListener") -> None:
         self.listener = listener
-        self.peer = self.host = ""
+        self.peer = self.host = self.group = ""
         self._room = listener.room
         self._framer = Framer(listener.rules.max_bytes, most=1, strict=listener.rules.strict)
         self._sizes: deque[int] = deque()  # of the frames handed out and not answered
@@ -44,6 +45,7 @@ class MllpConnection(Protocol):
         self._frame_began = 0.0
         self._since = 0.0  # when it was paused, or began to close
         self._holds = False  # whether the room counts bytes of ours
+        self._crowded = False  # the room, and nothing else, keeps it from being read
         self._unread: float | None = None  # since when the peer takes no answers
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
@@ -51,6 +53,7 @@ class MllpConnection(Protocol):
         wire = self._wire
         peer = cast("Any", wire.getPeer())
         self.host = peer.host
+        self.group = peer_group(peer.host)
         self.peer = f"{peer.host}:{peer.port}"
         wire.setTcpNoDelay(True)
         keep_alive(wire, self.listener.rules.idle)
@@ -102,17 +105,24 @@ class MllpConnection(Protocol):
             self._wire.abortConnection()
         elif not self._paused:
             self._tick_reading(now)
+        elif self._crowded:
+            self._tick_frame(now)
 
     def _tick_reading(self, now: float) -> None:
-        rules, framer = self.listener.rules, self._framer
+        framer = self._framer
         if framer.waits_for_silence:
             self._take(framer.silent(now))
             if self._closing:
                 return
-        if framer.inside and now - self._frame_began >= rules.frame_time:
-            self.fault("frame_time", framer.end())
-        elif not self._sizes and now - self._heard >= rules.idle:
+        if not self._tick_frame(now) and not self._sizes and now - self._heard >= self.listener.rules.idle:
             self.fault("idle", framer.end())
+
+    def _tick_frame(self, now: float) -> bool:
+        """Whether a frame takes too long; that it waits for room is no excuse, since it may be what takes the room."""
+        late = self._framer.inside and now - self._frame_began >= self.listener.rules.frame_time
+        if late:
+            self.fault("frame_time", self._framer.end())
+        return late
 
     def fault(self, reason: str, rest: list[FrameEvent]) -> None:
         """Close what cannot be answered: count it, keep what was cut off, send the answers that are still due."""
@@ -154,9 +164,13 @@ class MllpConnection(Protocol):
             self._finish()
         if self._gone or self._closing:
             return
+        crowded = self._crowded
         may_read = self._may_read()
+        if self._paused and (may_read or crowded is not self._crowded):
+            self._set_clocks(crowded)
         if may_read and self._paused:
-            self._read_on()
+            self._paused = False
+            self._wire.resumeProducing()
         elif not may_read and not self._paused:
             self._paused = True
             self._since = self.listener.seconds()
@@ -165,6 +179,10 @@ class MllpConnection(Protocol):
     def room_again(self) -> None:
         """The room has bytes to give."""
         self.look()
+
+    def crowded_out(self) -> None:
+        """The room gives up the frame that comes here."""
+        self.fault("no_room", self._framer.end())
 
     def answers_wait(self, waiting: bool) -> None:  # noqa: FBT001 - a state
         """The peer does not take its answers, or does so again."""
@@ -180,9 +198,11 @@ class MllpConnection(Protocol):
         return (self._gone or self.listener.may_read) and self._room.another(len(self._sizes), self._bytes)
 
     def _may_read(self) -> bool:
+        self._crowded = False
         if self._ended or self._unread is not None or self._framer.more or not self.listener.may_read:
             return False
-        return self._framer.size <= SMALL or self._room.may_grow(self, self.host)
+        self._crowded = self._framer.size > SMALL and not self._room.may_grow(self, self.group)
+        return not self._crowded
 
     def _take(self, events: list[FrameEvent]) -> None:
         """Act on events, and on those behind them as long as there is room."""
@@ -232,10 +252,11 @@ class MllpConnection(Protocol):
 
     def _hold(self) -> None:
         """Tell the room what larger frames take here: the one that comes, and those that are not answered."""
-        size = self._framer.size + self._bytes
-        if size > SMALL or self._holds:
-            self._holds = size > SMALL
-            self._room.hold(self, self.host, size if self._holds else 0)
+        growing, under_way = self._framer.size, self._bytes
+        holds = growing + under_way > SMALL
+        if holds or self._holds:
+            self._holds = holds
+            self._room.hold(self, self.group, growing * holds, under_way * holds)
 
     def _finish(self) -> None:
         """What never ended is cut off."""
@@ -251,24 +272,25 @@ class MllpConnection(Protocol):
         self._closing = True
         self._since = self.listener.seconds()
         self._framer.forget()
+        self._hold()
         self._wire.pauseProducing()
 
     def _close_when_settled(self) -> None:
         if self._sizes:
             return
         if self._gone:
-            self._room.leave(self, self.host)
+            self._room.leave(self, self.group)
         else:
             self._wire.unregisterProducer()
             self._wire.loseConnection()
 
-    def _read_on(self) -> None:
-        """Time in which it was not read is not its own."""
-        self._paused = False
-        away = self.listener.seconds() - self._since
+    def _set_clocks(self, crowded: bool) -> None:  # noqa: FBT001 - a state
+        """Time in which it was not read is not its own, but for a frame that waited for room."""
+        now = self.listener.seconds()
+        away, self._since = now - self._since, now
         self._heard += away
-        self._frame_began += away
-        self._wire.resumeProducing()
+        if not crowded:
+            self._frame_began += away
 
 
 class _Answers:

@@ -8,12 +8,11 @@ strict framer takes only FS CR for an end. Long because one scan over the bytes 
 from enum import IntEnum
 from typing import NamedTuple
 
-from engine.mllp.marks import CR, FAR, FS, VT, Marks
+from engine.mllp.marks import CR, FAR, FS, STARTS, VT, Marks, deciding
 
 __all__ = ["CR", "END", "FS", "VT", "FrameEvent", "Framed", "Framer", "frame"]
 
 END = FS + CR
-STARTS = (b"MSH", b"FHS", b"BHS")
 MAX_BYTES = 16 * 1024 * 1024
 KEPT_BYTES = 64 * 1024  # of a frame that never ended, for the quarantine (R1)
 _WIDE = (b"\0M\0S", b"\0F\0H", b"\0B\0H")  # what follows the VT where every character is two bytes
@@ -179,11 +178,8 @@ class Framer:
     def _inside_step(self, marks: Marks, start: int, events: list[FrameEvent]) -> int:
         """Decide the bytes up to the next end of a frame; returns where to go on, -1 when more bytes are needed."""
         buffer = self._buffer
-        while True:
-            at = marks.next(self._scanned)
-            if at == FAR:
-                self._scanned = len(buffer)
-                return self._wait(start, events)
+        at = marks.next(self._scanned)
+        while at != FAR:
             self._scanned = at
             if buffer[at] == _VT:
                 head = bytes(buffer[at + 1 : at + 4])
@@ -198,7 +194,19 @@ class Framer:
                 decided = self._at_fs(start, at, events)
                 if decided:
                     return decided
-            self._scanned = at + 1
+            at = self._next_deciding(start, at + 1)
+        self._scanned = len(buffer)
+        return self._wait(start, events)
+
+    def _next_deciding(self, start: int, begin: int) -> int:
+        """Skip the marks that are content, however many they are; returns where one decides something, or FAR."""
+        buffer = self._buffer
+        found = deciding(strict=self._strict, wide=buffer[start : start + 4] in _WIDE).search(buffer, begin)
+        at = found.start() if found else FAR
+        if self._vt_at < 0:
+            self._vt_at = max(buffer.find(VT, begin, at) - start, -1)
+        self._fs_inside = self._fs_inside or buffer.find(FS, begin, at) >= 0
+        return at
 
     def _at_fs(self, start: int, at: int, events: list[FrameEvent]) -> int:
         """What an FS is by what follows it: an end, to be waited for (as `_inside_step` returns), or 0: content."""

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
 
-from engine.mllp.admission import NOT_ALLOWED, Admission
+from engine.mllp.admission import NOT_ALLOWED, Admission, peer_group
 from engine.mllp.connection import MllpConnection
 from engine.mllp.framing import FrameEvent
 from engine.mllp.room import Room
@@ -58,7 +58,7 @@ class MllpListener(Factory):
         self, rules: ConnectionRules, on_frame: OnFrame, on_fault: OnFault, clock: Any, room: Room | None = None
     ) -> None:
         self.rules = rules
-        self.room = room or Room()
+        self.room = room or Room(clock.seconds)
         self.counters = Counters()
         self._admission = Admission(rules)
         self.may_read = True
@@ -81,7 +81,7 @@ class MllpListener(Factory):
     def buildProtocol(self, addr: IAddress | None) -> MllpConnection | None:  # noqa: N802 - Twisted's name
         """Accept a connection, or refuse it: None closes it at once."""
         host = getattr(addr, "host", "")
-        refusal = self._admission.refusal(host, self._per_peer.get(host, 0), len(self._connections))
+        refusal = self._admission.refusal(host, self._per_peer.get(peer_group(host), 0), len(self._connections))
         if not refusal:
             return MllpConnection(self)
         if refusal == NOT_ALLOWED:
@@ -120,18 +120,18 @@ class MllpListener(Factory):
 
     def opened(self, connection: MllpConnection) -> None:
         """A connection is there."""
-        host = self._connections[connection] = connection.host
-        self._per_peer[host] += 1
+        group = self._connections[connection] = connection.group
+        self._per_peer[group] += 1
         self.counters.opened += 1
         self.counters.connections += 1
         connection.look()
 
     def closed(self, connection: MllpConnection) -> None:
         """A connection is gone."""
-        host = self._connections.pop(connection)
-        self._per_peer[host] -= 1
-        if not self._per_peer[host]:
-            del self._per_peer[host]
+        group = self._connections.pop(connection)
+        self._per_peer[group] -= 1
+        if not self._per_peer[group]:
+            del self._per_peer[group]
         self.counters.connections -= 1
 
     def faulted(self, connection: MllpConnection, reason: str) -> None:
@@ -143,3 +143,4 @@ class MllpListener(Factory):
         now = self.seconds()
         for connection in list(self._connections):
             connection.tick(now)
+        self.room.look()

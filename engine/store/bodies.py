@@ -6,6 +6,7 @@ from typing import Final
 import zstandard
 
 from engine.channel.ports import Prepared, Received
+from engine.store.dedupe import identified
 
 RAW: Final = 0
 ZSTD: Final = 1
@@ -15,9 +16,9 @@ _WORTH = 0.9  # a compressed body is kept when it is at most this share of the r
 
 
 def prepare(received: Received, packer: "Packer") -> Received:
-    """Do beforehand, outside of the transaction, what a large body costs in it: compressing, and its digest."""
+    """Do beforehand, outside of the transaction, what a large body costs in it: compressing, and its digests."""
     digest = hashlib.sha256(received.body).digest()
-    return received._replace(prepared=Prepared(*packer.pack(received.body), digest))
+    return received._replace(prepared=Prepared(*packer.pack(received.body), digest, identified(received)))
 
 
 class Packer:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, delete, func, select
 
+from engine.channel.ports import Received
 from engine.store.planes import Planes, plane_of
 from engine.store.rules import DUPLICATE_KNOWN
 from engine.store.sql import ZERO, Inserts, fetch, run, text_of
@@ -42,6 +43,11 @@ def hash_of(listener: str, identity: bytes) -> int:
     """64 bits of sha256(listener, MSH-3, MSH-4, MSH-10) as a signed integer."""
     digest = hashlib.sha256(listener.encode() + b"\0" + identity).digest()
     return int.from_bytes(digest[:8], "little", signed=True)
+
+
+def identified(received: Received) -> int | None:
+    """The hash of what makes a resend of it a resend; None where nothing does."""
+    return hash_of(received.listener, received.identity) if received.identity else None
 
 
 class Dedupe:

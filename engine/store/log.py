@@ -2,18 +2,17 @@
 
 import hashlib
 from collections.abc import Sequence
-from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, or_, select
 
-from engine.channel.operator_acts import LISTENER, released_identity
 from engine.channel.ports import Appended, Entry, Kind, Received
 from engine.errors import StoreRefused
 from engine.store.bodies import Packer
-from engine.store.dedupe import Dedupe, hash_of
-from engine.store.rules import DUPLICATE_KNOWN, answers_for, first_accepted, may_be_released
-from engine.store.sql import ZERO, Inserts, Lookups, Row, driver, fetch, limited, text_of
+from engine.store.dedupe import Dedupe, identified
+from engine.store.resends import Resends, note, resend_of
+from engine.store.rules import answers_for, may_be_released
+from engine.store.sql import ZERO, Inserts, Row, driver, fetch, limited, text_of
 from engine.store.tables import entries
 from engine.store.words import WordReader, WordWriter
 
@@ -24,17 +23,10 @@ _COLUMNS = (
 _INSERT = Inserts(entries, _COLUMNS)
 _READ = tuple(entries.c[name] for name in _COLUMNS if name != "h")
 _LAST = text_of(select(func.coalesce(func.max(entries.c.position), ZERO)))
-_ORIGINALS = Lookups(
-    lambda values: select(
-        entries.c.position, entries.c.sha256, entries.c.received, entries.c.answer, entries.c.kind
-    ).where(entries.c.position.in_(values)),
-    attached=False,
-)
 _SCANNED = 4_096  # positions looked through by one statement of `find`
 
-_KIND = itemgetter(4)
-
-Earlier = tuple[int, bytes, int, str, int]  # position, sha256, received, answer, kind
+Words = tuple[str, str, str, str, str]  # listener, peer, charset, answer, flags
+Numbers = tuple[int, int, int, int, int, int]  # of listener, host, port, charset, answer, flags
 
 
 class LogWriterSql:
@@ -43,11 +35,11 @@ class LogWriterSql:
     def __init__(self, connection: Connection, words: WordWriter, reader: WordReader, partitions: int) -> None:
         self._connection = connection
         self._words = words
-        self._reader = reader
         self._partitions = partitions
         self._packer = Packer()
         self.heavy = 0  # bytes of large bodies since somebody looked at the length of the log
         self.dedupe = Dedupe(connection)
+        self._resends = Resends(connection, reader, self.dedupe)
         ((self._last,),) = fetch(connection, _LAST)
         self._committed = self._last
 
@@ -61,78 +53,59 @@ class LogWriterSql:
 
     def append(self, batch: Sequence[Received]) -> list[Appended]:
         """Append in order; of two equal ones in a batch the second is a duplicate as well."""
-        hashes = [hash_of(r.listener, r.identity) if r.identity else None for r in batch]
-        same = self._earlier([h for h in hashes if h is not None])
+        hashes = [identified(r) if r.prepared is None else r.prepared.h for r in batch]
+        same = self._resends.earlier([h for h in hashes if h is not None])
+        words: dict[Words, Numbers] = {}
         rows: list[tuple[Any, ...]] = []
         appended = []
         for received, h in zip(batch, hashes, strict=True):
             prepared = received.prepared
             digest = hashlib.sha256(received.body).digest() if prepared is None else prepared.sha256
-            earlier = [] if h is None else self._known(same.get(h, ()), received)
-            found = first_accepted([e for e in earlier if e[1] == digest], _KIND) if earlier else None
-            if found is not None and answers_for(found[4], received):
-                appended.append(Appended(found[0], duplicate=True, answer=found[3]))
+            earlier = None if h is None else same.get(h)
+            first, reused = resend_of(earlier, digest, received.received) if earlier else (None, False)
+            if first is not None and answers_for(first[3], received):
+                appended.append(Appended(first[0], duplicate=True, answer=first[2]))
                 continue
-            if may_be_released(received, refused=found is not None):
-                release = self._release(received, digest)
+            if may_be_released(received, refused=first is not None):
+                release = self._resends.release(received, digest)
                 if release:
                     appended.append(Appended(release, duplicate=True, answer=received.answer))
                     continue
             self._last += 1
-            rows.append(self._row(received, h, digest))
+            rows.append(self._row(received, h, digest, words))
             if h is not None:
-                kept = (self._last, digest, received.received, received.answer, int(received.kind))
-                same.setdefault(h, []).append(kept)
+                newest = (self._last, received.received, received.answer, int(received.kind))
+                note(same.setdefault(h, {}), digest, newest)
                 self.dedupe.add(h, self._last)
-            appended.append(
-                Appended(
-                    self._last,
-                    duplicate=False,
-                    answer=received.answer,
-                    control_id_reused=bool(earlier) and found is None,
-                )
-            )
+            reused = reused and first is None
+            appended.append(Appended(self._last, duplicate=False, answer=received.answer, control_id_reused=reused))
         _INSERT.run(self._connection, rows)
         return appended
 
-    def _row(self, received: Received, h: int | None, digest: bytes) -> tuple[Any, ...]:
+    def _row(self, received: Received, h: int | None, digest: bytes, known: dict[Words, Numbers]) -> tuple[Any, ...]:
+        """The values of `_COLUMNS`; `known` holds the words of rows before it, which in a batch are all the same."""
         r = received
         if not 0 <= r.partition < self._partitions:
             raise StoreRefused(f"partition {r.partition} of a journal that has {self._partitions}")
-        word = self._words.number
-        host, port = split_peer(r.peer)
+        words = (r.listener, r.peer, r.charset, r.answer, r.flags)
+        numbers = known.get(words)
+        if numbers is None:
+            numbers = known[words] = self._numbers(*words)
+        listener, host, port, charset, answer, flags = numbers
         if r.prepared is None:
             encoding, body = self._packer.pack(r.body)
         else:
-            encoding, body, _ = r.prepared
+            encoding, body, _, _ = r.prepared
             self.heavy += len(body)
         return (
-            *(self._last, r.received, r.partition, word(r.listener), word(host), port, word(r.charset), int(r.kind)),
-            *(word(r.answer), word(r.flags), encoding, h, digest, body),
+            *(self._last, r.received, r.partition, listener, host, port, charset, int(r.kind), answer, flags),
+            *(encoding, h, digest, body),
         )
 
-    def _earlier(self, hashes: list[int]) -> dict[int, list[Earlier]]:
-        """Entries of earlier batches by hash, oldest first."""
-        found = self.dedupe.find(hashes)
-        if not found:
-            return {}
-        positions = sorted({position for positions in found.values() for position in positions})
-        originals = {row[0]: row for row in _ORIGINALS.rows(self._connection, positions)}
-        word = self._reader.word
-        return {
-            h: [(*originals[p][:3], word(originals[p][3]), originals[p][4]) for p in places if p in originals]
-            for h, places in found.items()
-        }
-
-    def _known(self, same: Sequence[Earlier], received: Received) -> list[Earlier]:
-        oldest = received.received - DUPLICATE_KNOWN
-        return [earlier for earlier in same if earlier[2] > oldest]
-
-    def _release(self, received: Received, digest: bytes) -> int:
-        """Where a person let these bytes through; 0 where nobody did."""
-        h = hash_of(LISTENER, released_identity(received.listener, digest))
-        known = self._known(self._earlier([h]).get(h, ()), received)
-        return next((place for place, _, _, _, kind in known if kind == Kind.OPERATOR), 0)
+    def _numbers(self, listener: str, peer: str, charset: str, answer: str, flags: str) -> Numbers:
+        word = self._words.number
+        host, port = split_peer(peer)
+        return word(listener), word(host), port, word(charset), word(answer), word(flags)
 
 
 class LogReaderSql:

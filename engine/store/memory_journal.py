@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from operator import attrgetter
 
 from engine.channel.operator_acts import LISTENER, released_identity
 from engine.channel.ports import (
@@ -19,7 +18,7 @@ from engine.channel.ports import (
     Skip,
 )
 from engine.errors import ConfigError, StoreRefused
-from engine.store.rules import DUPLICATE_KNOWN, answers_for, first_accepted, may_be_released, refuse_unstorable
+from engine.store.rules import DUPLICATE_KNOWN, answers_for, may_be_released, refuse_unstorable
 
 
 class MemoryJournal:
@@ -66,7 +65,7 @@ class MemoryJournal:
             raise StoreRefused(f"partition {received.partition} of a journal that has {self.partitions}")
         digest = hashlib.sha256(received.body).digest()
         earlier = self._known(received.listener, received.identity, received.received) if received.identity else []
-        same = first_accepted([entry for entry in earlier if entry.sha256 == digest], attrgetter("kind"))
+        same = next((entry for entry in reversed(earlier) if entry.sha256 == digest), None)
         if same is not None and answers_for(same.kind, received):
             return Appended(same.position, duplicate=True, answer=same.answer)
         if may_be_released(received, refused=same is not None):

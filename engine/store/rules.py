@@ -1,7 +1,7 @@
 """What both forms of storage agree on: how long a duplicate is known, what can be stored, how search keys are numbered."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final, TypeVar
+from collections.abc import Iterable
+from typing import Final
 
 from engine.channel.ports import Kind, Received
 from engine.errors import StoreRefused
@@ -10,7 +10,6 @@ DUPLICATE_KNOWN: Final = 7 * 86_400_000_000  # microseconds for which a resend i
 
 SEARCH_KINDS: Final = {"patient": 1, "control_id": 2, "accession": 3, "placer": 4, "filler": 5, "visit": 6, "sent": 7}
 
-T = TypeVar("T")
 _LARGEST = 2**63
 _BATCH = "batch"  # flag of a message that came with others in one frame
 
@@ -21,11 +20,6 @@ def answers_for(kind: int, received: Received) -> bool:
     One that was refused does not, where what comes now is accepted: nothing was done with it (ADR 12).
     """
     return kind != Kind.QUARANTINED or received.kind is not Kind.MESSAGE
-
-
-def first_accepted(same: Sequence[T], kind: Callable[[T], int]) -> T | None:
-    """Of earlier entries with the same bytes, oldest first, the one that counts: the first that was not refused."""
-    return next((one for one in same if kind(one) != Kind.QUARANTINED), same[0] if same else None)
 
 
 def may_be_released(received: Received, *, refused: bool) -> bool:

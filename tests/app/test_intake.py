@@ -2,7 +2,8 @@
 
 from twisted.internet.task import Clock
 
-from engine.app import intake
+from engine.app import cut_frames, intake
+from engine.app.cut_frames import CutFrames
 from engine.app.events import ConnectionClosed, DuplicateReceived, MessageRefused
 from engine.app.intake import Listeners
 from engine.app.journal_items import Intake, Unjudged
@@ -210,6 +211,16 @@ def test_a_batch_is_judged_aside():
     assert codes(wire) == ["AA"]
 
 
+def test_text_with_many_shifts_is_judged_aside():
+    """Each costs microseconds, whatever set they are of."""
+    desk = Desk()
+    connection, _ = desk.connect()
+    connection.dataReceived(frame(message("C1", tail=b"NTE|1||" + b"\x1b(B" * 2_000)))
+    connection.dataReceived(frame(message("C2", tail=b"NTE|1||" + b"\x1b(Bxx" * 100 + b"x" * 5_000)))
+    assert [way for way, _ in desk.ways] == ["large", "large"]  # the other one stays behind it
+    assert [type(item) for item in desk.put_items] == [Unjudged, Intake]
+
+
 def test_reasons_to_pause_add_up():
     """A queue that is short again does not end the pause that the disk asked for."""
     desk = Desk()
@@ -223,6 +234,45 @@ def test_reasons_to_pause_add_up():
     desk.listeners.resume("journal")
 
 
+def test_a_frame_that_is_cut_off_again_and_again_is_kept_once():
+    """By one address within an hour; each is counted, and what follows it is answered."""
+    desk = Desk()
+    cut = b"\x0bMSH|1"
+    first, wire = desk.connect(1)
+    first.dataReceived(cut + cut + frame(message("C1")))
+    assert len(desk.put_items) == 3  # none of them is on disk yet
+    desk.commit()
+    assert codes(wire) == ["AA"]
+    second, wire = desk.connect(2)
+    second.dataReceived(cut * 100 + frame(message("C2")))
+    assert desk.put_items == []
+    for _ in range(100):
+        desk.clock.advance(0)
+    desk.commit()
+    assert codes(wire) == ["AA"]
+    status = desk.port.status()
+    assert (status["cut"], status["cut_again"], status["quarantined"]) == (102, 100, 2)
+    desk.clock.advance(3601)
+    second.dataReceived(cut + cut)
+    assert len(desk.put_items) == 1
+    desk.commit()
+    assert desk.listeners.room.frames == 0
+
+
+def test_frames_that_were_cut_off_are_forgotten_when_they_are_many():
+    """The oldest first; one that is kept again is young again."""
+    cuts = CutFrames()
+    for number in (*range(cut_frames.MOST), 0, cut_frames.MOST):
+        cuts.kept("10.0.0.7", b"%d" % number, 1.0)
+    assert [cuts.knows("10.0.0.7", b"%d" % number, 2.0) for number in (0, 1, 2, cut_frames.MOST)] == [
+        True,
+        False,
+        True,
+        True,
+    ]
+    assert not cuts.knows("10.0.0.8", b"0", 2.0)
+
+
 def test_a_fault_is_told():
     """What closed the connection, in a fixed word; of one address once a minute, with how often it was."""
     desk = Desk()
@@ -234,3 +284,13 @@ def test_a_fault_is_told():
     connection, _ = desk.connect(6)
     connection.dataReceived(b"GET / HTTP/1.1\r\n")
     assert desk.events[1:] == [ConnectionClosed("lab", "10.0.0.7:6", "junk", times=5)]
+
+
+def test_a_fault_of_an_ipv6_network_is_told_once():
+    """One machine has all of its addresses; who is refused has no port."""
+    desk = Desk()
+    desk.port._fault("2001:db8::5:4", "idle")
+    desk.port._fault("2001:db8::6:5", "idle")
+    desk.port._fault("2001:db8::5", "not_allowed")
+    desk.port._fault("2001:db8::6", "not_allowed")
+    assert [event.peer for event in desk.events] == ["2001:db8::5:4", "2001:db8::5"]

@@ -1,6 +1,7 @@
 """The thread for large frames: judged, prepared, and passed on in order."""
 
 from queue import SimpleQueue
+from threading import Event
 
 from engine.app.journal_items import Intake, Unjudged
 from engine.app.large_frames import LargeFrames
@@ -53,3 +54,23 @@ def test_a_frame_that_cannot_be_judged_holds_nobody_up() -> None:
 def test_without_a_large_frame_there_is_no_thread() -> None:
     """Stopping what never ran is nothing."""
     assert LargeFrames(lambda: lambda one: one, print, print).stop()
+
+
+def test_connections_have_their_turns() -> None:
+    """Who sends many waits behind himself; the frames of each stay in order."""
+    put: SimpleQueue = SimpleQueue()
+    begin = Event()
+
+    def make():
+        begin.wait(SOON)
+        return lambda one: one
+
+    frames = LargeFrames(make, put.put, lambda *_: None)
+    for number in range(3):
+        frames.put(Unjudged("a", lambda number=number: judged(f"A{number}"), 10**6))
+    frames.put(Unjudged("b", lambda: judged("B0"), 10**6))
+    frames.put(Intake("b", judged("B1"), 60))
+    begin.set()
+    assert frames.stop(SOON)
+    found = [put.get(timeout=SOON).judged.msh.control_id for _ in range(5)]
+    assert found == [b"A0", b"B0", b"A1", b"B1", b"A2"]

@@ -1,5 +1,6 @@
 """The framing rule of D21 and C10, and its independence of packets."""
 
+import time
 from itertools import pairwise
 
 import pytest
@@ -236,3 +237,19 @@ def test_half_a_wide_start_is_junk_when_something_else_follows():
     assert [event.kind for event in read(Framer(), b"\0x")] == [Framed.JUNK]
     body = b"\0M\0S\0H\x1c\0x"
     assert read(Framer(), frame(body)) == [FrameEvent(Framed.FRAME, body, "fs_inside")]
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("mark", [b"\x1c", b"\x0b", b"\x1cx\x0bx", b"\x0bMS", b"x\x0b\x1c"])
+def test_marks_that_are_content_cost_next_to_nothing(mark, strict):
+    """Two megabytes in packets: a turn for each took seconds; one is ten times what it takes."""
+    framer = Framer(most=1, strict=strict)
+    packet = b"x" + mark * (65_536 // len(mark)) + b"x"
+    framer.feed(b"\x0bMSH")
+    began = time.process_time()
+    for _ in range(32):
+        assert framer.feed(packet) == []
+    assert time.process_time() - began < 1.0
+    ((kind, body, flags, vt_at),) = framer.feed(b"\x1c\r")
+    assert (kind, len(body), vt_at) == (Framed.FRAME, 3 + 32 * len(packet), body.find(b"\x0b"))
+    assert flags.split() == ["fs_inside"] * (b"\x1c" in mark) + ["vt_inside"] * (b"\x0b" in mark)

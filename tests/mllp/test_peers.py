@@ -6,7 +6,6 @@ import pytest
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from engine.mllp import room as rooms
 from engine.mllp.framing import Framed, frame
 from engine.mllp.keepalive import keep_alive
 from engine.mllp.room import SMALL, WINDOW, WINDOW_BYTES, Room
@@ -159,39 +158,6 @@ def test_bytes_under_way_are_bounded_too():
     assert len(ward.frames) == 1
     connection.answer(b"")
     assert len(ward.frames) == 2
-
-
-def test_large_frames_wait_for_room_and_small_ones_do_not(monkeypatch):
-    """One address may hold its share, all together so much; the oldest of each goes on, so that somebody ends."""
-    monkeypatch.setattr(rooms, "MOST", 100_000)
-    monkeypatch.setattr(rooms, "SHARE", 50_000)
-    ward = Ward(max_bytes=10**6)
-    first, first_wire = ward.connect(port=1)
-    second, second_wire = ward.connect(port=2)
-    begin = b"\x0b" + B
-    for connection in (first, second):
-        connection.dataReceived(begin + b"x" * 30_000)
-    assert (first_wire.reading, second_wire.reading) == (True, False)
-    small, small_wire = ward.connect(port=3)
-    small.dataReceived(frame(B))
-    assert small_wire.reading
-    other, other_wire = ward.connect("10.0.0.8")
-    other.dataReceived(begin + b"x" * 30_000)
-    assert other_wire.reading
-    late, late_wire = ward.connect("10.0.0.9")
-    late.dataReceived(begin + b"x" * 30_000)
-    assert late_wire.reading
-    ward.advance(20)
-    first.dataReceived(b"\x1c\r")
-    assert not second_wire.reading
-    first.answer(b"")  # the small one of another connection is settled by itself
-    assert second_wire.reading
-    ward.advance(20)
-    assert ("10.0.0.7:2", "frame_time") not in ward.faults
-    for connection in (second, other, late):
-        lose(connection)
-        connection.answer(b"")
-    assert ward.listener.room.held == 0
 
 
 def test_the_room_is_empty_when_everybody_has_left():

@@ -1,5 +1,6 @@
 """Duplicates beyond those in memory: runs of hashes on disk, found by their planes, dropped when they are too old."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,3 +100,17 @@ def test_a_seal_that_the_disk_refuses_is_made_again(log: Any) -> None:
     log.checkpoint()
     assert runs(log) == [(1, RUN)]
     assert append(log, message(1), message(RUN + 2)) == [(1, True), (RUN + 2, True)]
+
+
+def test_many_of_one_control_id_in_one_batch_are_told_apart_at_once(tmp_path: Path) -> None:
+    """A batch of ten thousand may have one: looking through all before each took seconds."""
+    log = open_journal(tmp_path / "journal.db")
+    same = [message(number, at=1)._replace(identity=b"C1") for number in range(10_000)]
+    began = time.process_time()
+    with log.transaction() as tx:
+        found = tx.log.append([*same, same[0], same[-1]])
+    assert time.process_time() - began < 2.0
+    assert [one.duplicate for one in found] == [False] * 10_000 + [True, True]
+    assert [one.control_id_reused for one in found[:3]] == [False, True, True]
+    assert (found[-2].position, found[-1].position) == (1, 10_000)
+    log.close()
