@@ -16,6 +16,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
 from engine.mllp.answer import NoAnswer
+from engine.mllp.awaited import awaited
 from engine.mllp.framing import frame
 from engine.mllp.sender import MllpSender, Target
 from engine.mllp.sender_wire import REMEMBERED
@@ -175,6 +176,11 @@ def test_msa_2_is_compared_byte_for_byte(lane, control_id):
     protocol, wire = lane.accept()
     protocol.dataReceived(frame(ack(control_id)))
     assert ([r.code for r in lane.results], wire.aborted) == (["AA"], False)
+
+
+def test_what_is_awaited_shows_no_control_id():
+    """Some senders put a record number into MSH-10."""
+    assert repr(awaited(order("MRN 4711", "NE"), "")) == "<Awaited NE>"
 
 
 @pytest.mark.parametrize("application", ["", "NE"])
