@@ -1,7 +1,7 @@
 """Every row of tests/wire through the running engine, over sockets: answers, what is closed, and what journal.db kept."""
 
 import json
-import select
+import selectors
 import socket
 import time
 from collections.abc import Iterator
@@ -122,8 +122,10 @@ def test_every_row_over_sockets(tmp_path: Path) -> None:
             wait_for(lambda: journal.tails()[0] >= kept, f"{kept} entries are kept")
             entries = [entry for position in range(1, journal.tails()[0] + 1) if (entry := journal.entry(position))]
         open_ones = [one.connection for one in sent if not one.closed]
-        readable, _, _ = select.select(open_ones, [], [], 0.5)  # an answer too many, or a connection that was closed
-        assert not readable
+        with selectors.DefaultSelector() as watched:
+            for open_one in open_ones:
+                watched.register(open_one, selectors.EVENT_READ)
+            assert not watched.select(0.5)  # an answer too many, or a connection that was closed
         problems = []
         for one in sent:
             expected = one.row.expected(strict=one.strict)
