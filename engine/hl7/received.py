@@ -62,13 +62,10 @@ def own_control_id(body: bytes, charset: str, read: bytes) -> bytes:
 
 
 def _fields(line: bytes, charset: str, marks: Delimiters) -> Iterator[bytes]:
-    """What stands before each separator that is none of the bytes of a character."""
+    """What stands before each separator that is none of the bytes of a character; the line was read as text before."""
     begin = at = 0
     while (at := line.find(marks.field_byte, at) + 1) > 0:
-        try:
-            text = decode(line[begin:at], charset, marks.field_byte, marks.escape_byte, whole=False)
-        except UnicodeDecodeError:
-            continue  # the half of a character
+        text = decode(line[begin:at], charset, marks.field_byte, marks.escape_byte, whole=False)
         if text.endswith(marks.field):
             yield line[begin : at - 1]
             begin = at

@@ -10,7 +10,7 @@ from engine.channel.ports import Appended, Entry, Kind, Received
 from engine.errors import StoreRefused
 from engine.store.bodies import Packer
 from engine.store.dedupe import Dedupe, identified
-from engine.store.resends import Resends, note, resend_of
+from engine.store.resends import MANY, Resends, hash_of_many, note, resend_of
 from engine.store.rules import answers_for, may_be_released
 from engine.store.sql import ZERO, Inserts, Row, driver, fetch, limited, text_of
 from engine.store.tables import entries
@@ -63,6 +63,8 @@ class LogWriterSql:
             digest = hashlib.sha256(received.body).digest() if prepared is None else prepared.sha256
             earlier = None if h is None else same.get(h)
             first, reused = resend_of(earlier, digest, received.received) if earlier else (None, False)
+            if earlier and first is None:
+                first = self._resends.among_many(received, digest)
             if first is not None and answers_for(first[3], received):
                 appended.append(Appended(first[0], duplicate=True, answer=first[2]))
                 continue
@@ -72,11 +74,12 @@ class LogWriterSql:
                     appended.append(Appended(release, duplicate=True, answer=received.answer))
                     continue
             self._last += 1
-            rows.append(self._row(received, h, digest, words))
-            if h is not None:
+            key = hash_of_many(received, digest) if earlier and len(earlier) >= MANY else h
+            if h is not None and key is not None:
                 newest = (self._last, received.received, received.answer, int(received.kind))
                 note(same.setdefault(h, {}), digest, newest)
-                self.dedupe.add(h, self._last)
+                self.dedupe.add(key, self._last)
+            rows.append(self._row(received, key, digest, words))
             reused = reused and first is None
             appended.append(Appended(self._last, duplicate=False, answer=received.answer, control_id_reused=reused))
         _INSERT.run(self._connection, rows)

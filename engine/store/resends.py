@@ -1,4 +1,8 @@
-"""Which entries of earlier batches a frame may be a resend of (D16, ADR 12)."""
+"""Which entries of earlier batches a frame may be a resend of (D16, ADR 12).
+
+Some senders give every message the same control id. Of one identity only the first few entries are found by it; the others are
+indexed by the identity and the bytes together, so that the ten thousandth costs what the tenth does.
+"""
 
 from sqlalchemy import Connection, select
 
@@ -16,6 +20,8 @@ _ORIGINALS = Lookups(
     ).where(entries.c.position.in_(values)),
     attached=False,
 )
+
+MANY = 8  # entries of one identity that are found by it
 
 Earlier = tuple[int, int, str, int]  # position, received, answer, kind
 Same = dict[bytes, Earlier]  # of one identity the newest entry by sha256, oldest first
@@ -45,12 +51,22 @@ class Resends:
                     note(same.setdefault(h, {}), digest, (place, received, word(answer), kind))
         return same
 
+    def among_many(self, received: Received, digest: bytes) -> Earlier | None:
+        """The entry of the same identity and bytes among those that the identity alone does not find."""
+        h = hash_of_many(received, digest)
+        return resend_of(same, digest, received.received)[0] if (same := self.earlier([h]).get(h)) else None
+
     def release(self, received: Received, digest: bytes) -> int:
         """Where a person let these bytes through; 0 where nobody did."""
         h = hash_of(LISTENER, released_identity(received.listener, digest))
         acts = self.earlier([h]).get(h, {}).values()
         oldest = received.received - DUPLICATE_KNOWN
         return next((act[0] for act in acts if act[1] > oldest and act[3] == Kind.OPERATOR), 0)
+
+
+def hash_of_many(received: Received, digest: bytes) -> int:
+    """The hash of an identity that is in use already, and the bytes."""
+    return hash_of(received.listener, received.identity + b"\0\0" + digest)
 
 
 def note(same: Same, digest: bytes, entry: Earlier) -> None:

@@ -110,6 +110,25 @@ def test_a_control_id_with_another_body_is_a_new_entry(journals, received):
     ]
 
 
+def test_many_messages_with_one_control_id_are_told_apart(journals, received):
+    """New each, counted as reused, and each known again by its bytes; also within one batch."""
+    messages = [received(1, body=b"MSH|%d" % number) for number in range(40)]
+    first = journals.append(*messages[:30])
+    second = [journals.append(one)[0] for one in messages[30:]]
+    assert [(one.duplicate, one.control_id_reused) for one in (*first, *second)] == [
+        (False, False),
+        *[(False, True)] * 39,
+    ]
+    for number in (0, 5, 20, 35, 39):
+        (again,) = journals.append(messages[number])
+        assert (again.position, again.duplicate) == (number + 1, True)
+    refused = received(1, body=b"MSH|x", kind=Kind.QUARANTINED, answer="AR|202|")
+    assert [one.duplicate for one in journals.append(refused, refused)] == [False, True]
+    (accepted,) = journals.append(received(1, body=b"MSH|x"))
+    assert (accepted.duplicate, accepted.answer) == (False, "AA")
+    assert journals.append(received(1, body=b"MSH|x"))[0].position == accepted.position
+
+
 def test_what_was_refused_is_new_where_it_is_accepted_now(journals, received):
     """Nothing was done with it: an answer AA for the first one's sake would lose it. Refused again, it is the first one."""
     refused = received(1, kind=Kind.QUARANTINED, answer="AR|202|MSH^1^11")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from engine.errors import Unreadable
 from engine.hl7.acknowledge import Ack, AckError, acknowledge, read_ack
 from engine.hl7.message import Message
-from engine.hl7.msh import Msh, scan_msh
+from engine.hl7.msh import Msh, cut_to, scan_msh
 from tests.hl7.build import MARKS
 
 NOW = "20260819101501+0000"
@@ -83,6 +83,13 @@ def test_the_error_in_the_form_of_the_version(version: str, segments: bytes) -> 
 def test_an_error_without_a_place(version: str, segment: bytes) -> None:
     """The place stays empty."""
     assert answer(header(version), "AR", AckError("104", "", "too long")).endswith(segment)
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"), [(b"abc", b"abc"), ("äöü".encode(), "äö".encode()), (b"\xe4\xf6\xfc", b"\xe4\xf6"), (b"", b"")]
+)
+def test_characters_are_cut_whole(value: bytes, kept: bytes) -> None:
+    assert cut_to(value, 3 if value == b"abc" else 2) == kept
 
 
 def test_without_a_header_the_answer_is_in_standard_delimiters() -> None:

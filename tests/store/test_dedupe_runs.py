@@ -9,7 +9,7 @@ import pytest
 
 from engine.channel.ports import Kind, Received
 from engine.errors import Retryable
-from engine.store import dedupe, journal, open_journal
+from engine.store import dedupe, journal, open_journal, resends
 from engine.store.rules import DUPLICATE_KNOWN
 
 RUN = 8
@@ -114,3 +114,16 @@ def test_many_of_one_control_id_in_one_batch_are_told_apart_at_once(tmp_path: Pa
     assert [one.control_id_reused for one in found[:3]] == [False, True, True]
     assert (found[-2].position, found[-1].position) == (1, 10_000)
     log.close()
+
+
+def test_a_constant_control_id_costs_no_more_with_every_message(log: Any) -> None:
+    """A few are found by the identity, in memory and on disk, before and after a restart; the bytes find the others."""
+    same = [message(1)._replace(body=b"MSH|1|%d" % number) for number in range(10 * RUN)]
+    for one in same:
+        ((_, duplicate),) = append(log, one)
+        assert not duplicate
+        log.checkpoint()
+    assert len(runs(log)) > 1
+    found = log._append.dedupe.find([dedupe.hash_of("lab", b"C1")])
+    assert [len(places) for places in found.values()] == [resends.MANY]
+    assert append(log, same[3], same[-1], same[40]) == [(4, True), (len(same), True), (41, True)]
