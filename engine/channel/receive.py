@@ -12,7 +12,7 @@ from engine.channel.ports import Appended, JournalTransaction, Kind, Received
 from engine.channel.verdict import ListenerRules, Verdict
 from engine.errors import Unreadable
 from engine.hl7.acknowledge import ERRORS, AckError, acknowledge
-from engine.hl7.batch import NO_BATCH, Batch, has_headers, is_batch, split_batch
+from engine.hl7.batch import Batch, has_headers, is_batch, split_batch
 from engine.hl7.msh import Msh, damage, scan_msh
 from engine.hl7.transcode import answer_in
 from engine.mllp.framing import KEPT_BYTES, Framed, FrameEvent, frame
@@ -82,8 +82,8 @@ def judge(event: FrameEvent, rules: ListenerRules, peer: str, now: int) -> Judge
 
 
 def _of_long_batch(raw: bytes) -> Msh | None:
-    """What answers a batch of which only the beginning was kept."""
-    batch = split_batch(raw)
+    """What answers a batch of which only the beginning is looked at."""
+    batch = split_batch(raw[:KEPT_BYTES])
     return _mirrored(raw, batch, [_readable(message) for message in batch.messages])
 
 
@@ -171,8 +171,7 @@ def _identity(raw: bytes, msh: Msh | None) -> bytes:
 def _judge_batch(event: FrameEvent, rules: ListenerRules, peer: str, now: int) -> Judged:
     """One answer for the whole frame: one entry for each message, or the whole frame quarantined."""
     if batch_exceeded(event.body, rules.limits):
-        mirrored = _mirrored(event.body, NO_BATCH, [])
-        return _judged(event, rules.name, peer, (mirrored, Verdict("AE", "104"), now))
+        return _judged(event, rules.name, peer, (_of_long_batch(event.body), Verdict("AE", "104"), now))
     batch = split_batch(event.body)
     headers = [_readable(raw) for raw in batch.messages]
     mirrored = _mirrored(event.body, batch, headers)

@@ -32,9 +32,6 @@ class Batch(NamedTuple):
         return f"<Batch of {len(self.messages)} messages>"
 
 
-NO_BATCH = Batch(b"", (), "it is too long to be looked at")
-
-
 def is_batch(raw: bytes) -> bool:
     """Whether a frame begins with FHS or BHS, behind a byte order mark and blanks, or holds a second MSH: both are optional."""
     if has_headers(raw):
