@@ -10,6 +10,7 @@ from engine.hl7.msh import Msh, scan_msh
 _HEADERS = (b"FHS", b"BHS")
 _TRAILERS = (b"FTS", b"BTS")
 _STEP = 64 * 1024  # bytes
+_HEADER = 5  # bytes that tell a header: of the line end before it, and of its separator
 _BOM = b"\xef\xbb\xbf"
 _AGAIN = re.compile(rb"[\r\n\x1c]MSH[!-/:-@\[-`{-~]")  # a second header
 _BEHIND_FS = re.compile(rb"\x1c(?=MSH[!-/:-@\[-`{-~])")  # ... where CR and VT were lost
@@ -36,8 +37,20 @@ def is_batch(raw: bytes) -> bool:
     """Whether a frame begins with FHS or BHS, behind a byte order mark and blanks, or holds a second MSH: both are optional."""
     if has_headers(raw):
         return True
-    again = raw.find(b"MSH", raw.find(b"MSH") + 3)
-    return again > 0 and _AGAIN.search(raw, again - 1) is not None
+    behind = raw.find(b"MSH") + 3
+    if len(raw) <= _STEP and raw.find(b"MSH", behind) < 0:
+        return False
+    return _begins_again(raw, behind)
+
+
+def _begins_again(raw: bytes, after: int) -> bool:
+    """Whether there is a second header; no call looks at more than 64 KB, so that others run meanwhile."""
+    for at in range(after, len(raw), _STEP):
+        upto = at + _STEP + _HEADER
+        found = raw.find(b"MSH", at, upto)
+        if found > 0 and _AGAIN.search(raw, found - 1, upto):
+            return True
+    return False
 
 
 def has_headers(raw: bytes) -> bool:
