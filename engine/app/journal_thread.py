@@ -1,23 +1,25 @@
 """The one thread that writes journal.db: receives, lanes and operator acts that wait together share one commit.
 
 TRANSACTION: everything that waited when the thread came round is one BEGIN IMMEDIATE ... COMMIT, so an fsync is paid per
-batch. Large frames come after the others, in commits of their own (large_turns). Answers and lanes go back to the reactor by one call
+batch. Large frames come after the others, in commits of their own. Answers and lanes go back to the reactor by one call
 after the commit, never before it.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from threading import Thread
 
 from engine.app.journal_items import Act, Intake, Item, Opened, Outside, Settle, Settled
-from engine.app.large_turns import MAX_BATCH, LargeTurns
 from engine.channel.deliver import deliver
 from engine.channel.ports import Appended, Journal, JournalTransaction
 from engine.channel.receive import Answer, receive
 from engine.errors import Retryable, StoreRefused
 
+MAX_BATCH = 512  # frames, decisions and acts of one commit
+APART_BYTES = 2 * 1024 * 1024  # of large frames that share a commit
 TURNAROUND = 0.001  # seconds in which a peer that was answered usually has sent its next message
 GATHER = (0.00008, 0.00008, 0.00008)  # seconds; pauses in which the others of the last commit may come
 RETRY = 0.5  # seconds between attempts to write what must not be given up
@@ -36,7 +38,7 @@ class JournalThread:
         self._outside = outside
         self._queue: SimpleQueue[Item | None] = SimpleQueue()
         self._owed: list[Settle] = []  # decisions whose commit was refused: the message has left, they must be written
-        self._large = LargeTurns()
+        self._apart: deque[Intake] = deque()  # large ones, in the order they came
         self._troubled = False
         self._expected = 0  # items that will be there soon, if everybody of the last commit goes on at once
         self._settled_at = 0.0
@@ -77,17 +79,13 @@ class JournalThread:
             time.sleep(AGAIN)
 
     def _turn(self, journal: Journal) -> bool:
-        """One round: everything that waits, in one commit, then large frames where it is their turn; whether to go on."""
+        """One round: everything that waits, in one commit, then large frames; returns whether to go on."""
         batch, last = self._batch()
         if batch or self._owed:
             self._timed(journal, batch)
-            self._large.others()
-        while self._large and (last or not self._large.wait()):
-            began = time.monotonic()
-            self._timed(journal, self._large.next())
+        while self._apart:
+            self._timed(journal, self._next_apart())
             if not last:
-                journal.checkpoint()
-                self._large.took(time.monotonic() - began)
                 break
         return not last
 
@@ -95,6 +93,16 @@ class JournalThread:
         self.busy_since = time.monotonic()
         self._commit(journal, batch)
         self.busy_since = 0.0
+
+    def _next_apart(self) -> list[Item]:
+        """Large frames of one commit: as many as keep others waiting no longer than one of them would."""
+        batch: list[Item] = []
+        size = 0
+        while self._apart and len(batch) < MAX_BATCH and (not batch or size + self._apart[0].size <= APART_BYTES):
+            item = self._apart.popleft()
+            size += item.size
+            batch.append(item)
+        return batch
 
     def _commit(self, journal: Journal, batch: Sequence[Item]) -> None:
         intakes = [item for item in batch if isinstance(item, Intake)]
@@ -134,11 +142,11 @@ class JournalThread:
         """Everything that waits, at least one item unless something is owed; and whether it is the last."""
         batch: list[Item] = []
         try:
-            item = self._first()
+            item = self._queue.get_nowait() if self._apart else self._queue.get(timeout=RETRY if self._owed else None)
             self._gather()
             while item is not None:
                 if isinstance(item, Intake) and item.apart:
-                    self._large.add(item)
+                    self._apart.append(item)
                 else:
                     batch.append(item)
                 if len(batch) >= MAX_BATCH:
@@ -147,13 +155,6 @@ class JournalThread:
         except Empty:
             return batch, False
         return batch, True
-
-    def _first(self) -> Item | None:
-        """The next item; raises Empty when it is time for something else."""
-        if not self._large:
-            return self._queue.get(timeout=RETRY if self._owed else None)
-        wait = self._large.wait()
-        return self._queue.get(timeout=wait) if wait else self._queue.get_nowait()
 
     def _gather(self) -> None:
         """Wait a moment for those who were answered just now: one commit for all costs less than one for each."""

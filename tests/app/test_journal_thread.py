@@ -7,10 +7,9 @@ from queue import SimpleQueue
 
 import pytest
 
-from engine.app import journal_thread, large_turns
+from engine.app import journal_thread
 from engine.app.journal_items import Act, Intake, Settle, told
-from engine.app.journal_thread import JournalThread
-from engine.app.large_turns import APART_BYTES
+from engine.app.journal_thread import APART_BYTES, JournalThread
 from engine.channel.deliver import Decided
 from engine.channel.ports import Attempt, Decision, Kind, Lane, Received
 from engine.channel.receive import ListenerRules, judge
@@ -336,24 +335,6 @@ def test_what_comes_meanwhile_goes_before_the_next_large_frame(journal, outside,
     commits = [[taken.asker for taken in outside.next()[1].intakes] for _ in range(4)]
     assert commits.index(["small"]) <= 1
     assert [one for one in commits if one != ["small"]] == [["large 0"], ["large 1"], ["large 2"]]
-
-
-def test_after_a_slow_large_commit_small_ones_have_the_journal(journal, outside, thread, monkeypatch):
-    """Not every second commit is a large one: while others come, the next large one waits its time."""
-    monkeypatch.setattr(large_turns, "REST", 1_000_000)
-    monkeypatch.setattr(large_turns, "NOTICED", 0)
-    monkeypatch.setattr(large_turns, "QUIET", SOON)
-    thread.start()
-    thread.put(intake("small", "C1"))
-    assert outside.next()[1].intakes[0].asker == "small"
-    for n in range(2):
-        thread.put(Intake(f"large {n}", judged(f"L{n}"), APART_BYTES, apart=True))
-    assert outside.next()[1].intakes[0].asker == "large 0"
-    for n in range(2, 12):
-        thread.put(intake("small", f"C{n}"))
-        assert outside.next()[1].intakes[0].asker == "small"
-    assert thread.stop(SOON)
-    assert [taken.asker for taken in outside.next()[1].intakes] == ["large 1"]
 
 
 def test_stopping_writes_the_large_frames_too(journal, outside, thread):
