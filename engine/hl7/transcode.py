@@ -50,9 +50,17 @@ def transcoded(message: Message, charset: str, unencodable: str = "transliterate
             return Transcoded(encode(text, charset, marks.escape))
         except UnicodeEncodeError:
             pass
-    text = fitted(text, marks, (there.charset, charset), unencodable)
+    head = _delimiting(text, marks)
+    text = fitted(text[len(head) :], marks, (there.charset, charset), unencodable)
     raw = encode(text.replace(LOST, "").replace(KEPT, ""), charset, marks.escape)
-    return Transcoded(raw, places_of(LOST, text, marks.field), places_of(KEPT, text, marks.field))
+    lost, kept = (places_of(mark, head + text, marks.field) for mark in (LOST, KEPT))
+    return Transcoded(head.encode("ascii") + raw, lost, kept)
+
+
+def _delimiting(text: str, marks: Delimiters) -> str:
+    r"""MSH-1 and MSH-2, which name the delimiters and are no text: an escape in them (`^~\&\M2442\`) means nothing."""
+    head = text[: max(text.find(marks.field, len("MSH|")), len("MSH|"))]
+    return head if head.isascii() else ""
 
 
 def _names_others(raw: bytes, marks: Delimiters) -> bool:

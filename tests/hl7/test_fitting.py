@@ -101,6 +101,16 @@ def test_the_escape_character_is_the_messages_own() -> None:
     assert sent("NTE|!M2442!|\\M2442\\|山", JAPANESE, head=head)[0] == ["NTE", "?", "\\M2442\\", "山"]
 
 
+@pytest.mark.parametrize("charset", ["iso2022:ascii,jisx0208,jisx0212", "iso2022:ascii,euc_kr", "cp950", "ascii"])
+def test_the_delimiters_are_written_as_they_came(charset: str) -> None:
+    r"""MSH-2 is no text, also where it looks like an escape for a shift or for bytes: without it nothing can be read."""
+    for delimiters in (b"^~\\&`\\M244221\\", b"^~\\&#\\XE9\\"):
+        head = b"MSH|" + delimiters + b"|A|B"
+        written = transcoded(Message.parse(head + b"\rPID|1||M\xfcller\r", "iso8859_1"), charset)
+        assert written.raw.startswith(head)
+        assert [segment.name for segment in delivered(written.raw).segments] == ["MSH", "PID"]
+
+
 def test_composing_takes_no_delimiter_away() -> None:
     """`=` and a long solidus compose to one sign, and `=` separates fields here."""
     head = HEAD.replace("|", "=")
