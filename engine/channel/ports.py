@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from engine.channel.rows import (
+    BATCH,
     CATCHING_UP,
     LIVE,
     STOPPED,
@@ -42,6 +43,7 @@ from engine.patient.identity import IdentityEvent
 from engine.steps.draft import Synopsis
 
 __all__ = [
+    "BATCH",
     "CATCHING_UP",
     "LIVE",
     "STOPPED",

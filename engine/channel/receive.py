@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from engine.channel.examine import examine
 from engine.channel.limits import batch_exceeded
-from engine.channel.ports import Appended, JournalTransaction, Kind, Received
+from engine.channel.ports import BATCH, Appended, JournalTransaction, Kind, Received
 from engine.channel.verdict import ListenerRules, Verdict
 from engine.errors import Unreadable
 from engine.hl7.acknowledge import ERRORS, AckError, acknowledge
@@ -22,7 +22,6 @@ __all__ = ["Answer", "Judged", "ListenerRules", "judge", "receive"]
 NOT_KEPT = "AR|207|"
 _UNANSWERED = frozenset({Framed.CUT, Framed.WIDE})
 _NEVER_ANSWERED = frozenset({"cut_off", "utf_16"})  # their flags
-BATCH = "batch"  # flag of a message that came with others in one frame
 _BLANK = b" \t\r\n\x0b\xef\xbb\xbf"
 
 

@@ -23,6 +23,9 @@ class Kind(IntEnum):
     OPERATOR = 2  # an operator's act or a deferred result, through the internal listener `backstory` (D12b)
 
 
+BATCH = "batch"  # flag of an entry that came with others in one frame
+
+
 class Prepared(NamedTuple):
     """A body as the journal keeps it: `sha256` is of the body as it came, `h` of its identity, None without one."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from engine.channel.ports import Kind, Received
+from engine.channel.ports import BATCH, Kind, Received
 from engine.errors import StoreRefused
 
 DUPLICATE_KNOWN: Final = 7 * 86_400_000_000  # microseconds for which a resend is recognised (D16)
@@ -11,7 +11,6 @@ DUPLICATE_KNOWN: Final = 7 * 86_400_000_000  # microseconds for which a resend i
 SEARCH_KINDS: Final = {"patient": 1, "control_id": 2, "accession": 3, "placer": 4, "filler": 5, "visit": 6, "sent": 7}
 
 _LARGEST = 2**63
-_BATCH = "batch"  # flag of a message that came with others in one frame
 
 
 def answers_for(kind: int, received: Received) -> bool:
@@ -24,7 +23,7 @@ def answers_for(kind: int, received: Received) -> bool:
 
 def may_be_released(received: Received, *, refused: bool) -> bool:
     """Whether a person may have let these bytes through: they were refused before, alone or as part of a batch."""
-    return received.kind is Kind.MESSAGE and (refused or received.flags.startswith(_BATCH))
+    return received.kind is Kind.MESSAGE and (refused or BATCH in received.flags.split())
 
 
 def refuse_unstorable(rows: Iterable[Iterable[object]]) -> None:

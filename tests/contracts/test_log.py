@@ -147,10 +147,10 @@ def test_what_was_refused_is_new_where_it_is_accepted_now(journals, received):
     assert (later.position, later.duplicate, later.answer) == (2, True, "AA")
 
 
-@pytest.mark.parametrize("batch", [False, True])
+@pytest.mark.parametrize("batch", ["", "batch", "fs_inside batch lf_line_ends"])
 def test_what_a_person_let_through_is_not_new(journals, received, batch):
     """Alone or as a member of a batch that was refused: it has been processed, and its resend is a duplicate."""
-    message = received(1, flags="batch" if batch else "")
+    message = received(1, flags=batch)
     other = received(2, flags=message.flags)
     refused = received(3, kind=Kind.QUARANTINED, answer="AE|100|") if batch else message._replace(kind=Kind.QUARANTINED)
     digest = hashlib.sha256(message.body).digest()
