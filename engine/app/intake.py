@@ -31,9 +31,8 @@ class Port:
     def __init__(self, rules: ListenerRules, limits: ConnectionRules, intake: "Listeners", log_control_id: str) -> None:
         self.rules = rules
         self.log_control_id = log_control_id
-        self.outcome: Counter[str] = (
-            Counter()
-        )  # accepted, quarantined, duplicates, control_ids_reused, not_kept, cut_again
+        # accepted, quarantined, duplicates, control_ids_reused, not_kept, cut_again
+        self.outcome: Counter[str] = Counter()
         self._intake = intake
         self.cuts = CutFrames()
         self._repeats = Repeats()

@@ -45,9 +45,8 @@ class _Asked(NamedTuple):
     lane: int | None
     rows: Sequence[Queued]
     done: "Future[dict[str, Any]]"
-    failed: Mapping[
-        Place, str
-    ] = {}  # of rows to be skipped: what the destination answered last, where it will go again
+    # of rows to be skipped: what the destination answered last, where it will go again
+    failed: Mapping[Place, str] = {}
 
     def __repr__(self) -> str:
         return f"_Asked({self.command!r}, {len(self.rows)} rows)"
@@ -240,9 +239,8 @@ class LaneCommands:
         rows = sorted({(row.lane, row.seq): row for row in asked.rows}.values())
         for row in rows:
             self._refuse_unskippable(row)
-        lanes: dict[
-            LaneRunner, Lane
-        ] = {}  # as they will be: one row after the other, each from where the last one left it
+        # as they will be: one row after the other, each from where the last one left it
+        lanes: dict[LaneRunner, Lane] = {}
         work: list[tuple[LaneRunner, Decided]] = []
         freed = self._freed(asked, rows)
         for row in rows:

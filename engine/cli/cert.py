@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.cli import new_application, teaching
+from engine.cli.secure import pair
 from engine.cli.site import SiteOption, load_config, socket_of
 from engine.errors import ConfigError, Retryable
 
@@ -65,8 +66,7 @@ def doctor(
     now = datetime.now(UTC)
     host, _, port = what.rpartition(":")
     if host and port.isdigit() and 0 < int(port) <= 65535:
-        if (certificate is None) != (key is None):
-            raise ConfigError("--certificate and --key go together")
+        pair(certificate, key)
         host = host.removeprefix("[").removesuffix("]")
         return _told(of_port(host, int(port), ClientTls(server_name or host, ca, certificate, key, crl=crl), now))
     config = load_config(site) if (site / "config.yaml").is_file() else None

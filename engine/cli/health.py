@@ -139,14 +139,7 @@ def _quarantined(readers: Readers, failed: Iterable[OutcomeRow]) -> int:
 
 
 def _lanes(readers: Readers) -> list[LaneHealth]:
-    found = []
-    for row in lane_rows(readers):
-        lane = row.lane
-        queued = row.waiting > row.released
-        first = readers.store.outbox(lane.destination, lane.lane, lane.done, 1) if queued else []
-        ages = [age for age in (row.oldest_released, *(one.created for one in first)) if age]
-        found.append(LaneHealth(lane, row.waiting, min(ages, default=0), row.behind))
-    return found
+    return [LaneHealth(row.lane, row.waiting, row.oldest, row.behind) for row in lane_rows(readers)]
 
 
 def _failed(readers: Readers, since: int) -> dict[str, int]:

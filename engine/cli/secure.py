@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import ConfigError
-from engine.tls.plan import ClientTls, ServerTls
-
-_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2, as the engine's own (RFC 9325)
+from engine.tls.plan import ClientTls, ServerTls, Tls
 
 
 class Secure(NamedTuple):
@@ -24,8 +22,7 @@ class Secure(NamedTuple):
 
 def client(plan: ClientTls) -> Secure:
     """Read the files of a sender; raises ConfigError in one line."""
-    _looked_at(plan)
-    context = ssl.create_default_context(cafile=plan.ca)
+    context = ssl.create_default_context(cafile=_looked_at(plan).trusted)
     _harden(context)
     if plan.certificate is not None:
         context.load_cert_chain(plan.certificate, plan.key)
@@ -34,8 +31,7 @@ def client(plan: ClientTls) -> Secure:
 
 def server(plan: ServerTls) -> ssl.SSLContext:
     """Read the files of a receiver; raises ConfigError in one line."""
-    _looked_at(plan)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=plan.client_ca)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=_looked_at(plan).trusted)
     _harden(context)
     context.load_cert_chain(plan.certificate, plan.key)
     if plan.client_ca is not None:
@@ -58,14 +54,17 @@ def pair(certificate: Path | None, key: Path | None) -> None:
         raise ConfigError("--certificate and --key go together")
 
 
-def _looked_at(plan: ClientTls | ServerTls) -> None:
-    """The engine's own reader says in words what is wrong with a file; the standard library does not."""
+def _looked_at(plan: Tls) -> Tls:
+    """The plan; the engine's own reader says in words what is wrong with a file, which the standard library does not."""
     from engine.tls.context import context_of  # noqa: PLC0415 - OpenSSL, which only TLS needs
 
     context_of(plan)
+    return plan
 
 
 def _harden(context: ssl.SSLContext) -> None:
+    from engine.tls.context import CIPHERS  # noqa: PLC0415 - as above
+
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(_CIPHERS)
+    context.set_ciphers(CIPHERS.decode("ascii"))
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # what the engine takes, its tools take

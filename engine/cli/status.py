@@ -20,8 +20,8 @@ def status(
     """Say what runs, what waits, and whether somebody is needed.
 
     Exit status 0 when all is well, 1 when something needs a person: the engine does not run, the worker is behind, a
-    channel stopped, a message failed with an alert, at a destination, or was refused in the last day, a lane is held or has been trying for
-    long, messages are parked, a certificate ends within 30 days.
+    channel stopped, a message failed with an alert, at a destination, or was refused in the last day, a lane is held or has
+    been trying for long, messages are parked, a certificate ends within 30 days.
 
     Examples:
       backstory status

@@ -21,7 +21,7 @@ class LaneRow(NamedTuple):
     parked: int  # what nobody has released
     behind: str  # what of an earlier layout it waits for
     released: int = 0  # of those that wait: parked rows that go first
-    oldest_released: int = 0  # since when the oldest of these is parked, UTC microseconds
+    oldest: int = 0  # since when the first of those that wait does, UTC microseconds; 0 = nothing waits
 
     def cells(self) -> list[str]:
         lane = self.lane
@@ -64,11 +64,12 @@ def lane_rows(readers: Readers) -> list[LaneRow]:
         lane = known.get(place) or Lane(*place)
         queued = max(tails.get(place, 0) - lane.done, 0) - skips[place]
         behind = _behind(lane, known, laid.get(lane.destination)) if queued else ""
-        if queued and not behind and (head := readers.store.outbox(*place, lane.done, 1)):
+        head = readers.store.outbox(*place, lane.done, 1) if queued else []
+        if head and not behind:
             behind = _behind_order(head[0], known)
         released = aside.released.get(place, [])
-        first = min((row.at for row in released), default=0)
-        rows.append(LaneRow(lane, queued + len(released), aside.parked[place], behind, len(released), first))
+        oldest = min([*(row.at for row in released), *(row.created for row in head)], default=0)
+        rows.append(LaneRow(lane, queued + len(released), aside.parked[place], behind, len(released), oldest))
     return rows
 
 

@@ -67,7 +67,8 @@ def exam_time(group: OrderGroup, zone: str) -> int:
 def is_stat(group: OrderGroup) -> bool:
     """Whether the order is to be done at once: S (tables 0485, 0027) or the word STAT in TQ1-9, ORC-7.6, OBR-27.6 or OBR-5.
 
-    One repetition that says so is enough. A (ASAP), P (preoperative), C (callback) and T (timing critical) are not STAT: where everything is urgent nothing is.
+    One repetition that says so is enough. A (ASAP), P (preoperative), C (callback) and T (timing critical) are not STAT:
+    where everything is urgent nothing is.
     """
     order, detail = control(group), group.detail
     timings = [segment for segment in group.others if segment.name == "TQ1"]

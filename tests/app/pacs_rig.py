@@ -249,3 +249,13 @@ class _Files:
 
     def store(self, _path):
         return _Open(self._rig.store)
+
+
+def refuse(rig, *control_ids, code="AE"):
+    """From now on these messages are refused, and all others taken."""
+    rig.pacs.answer = lambda line, name: line.answer(ack(name, code if name in control_ids else "AA"))
+
+
+def parked(rig):
+    """(lane, seq, released) of what is set aside."""
+    return [(row.lane, row.seq, row.released) for row in rig.journal.parked()]

@@ -5,7 +5,7 @@ import pytest
 from engine.app.delivery_events import DeliveryHeld
 from engine.channel.ports import LaneState
 from engine.errors import Rejected
-from tests.app.pacs_rig import CrashError, Rig, ack
+from tests.app.pacs_rig import CrashError, Rig, parked, refuse
 
 A, B = "HOSP|MR|1", "HOSP|MR|2"
 WHY = "character set 8859/1 cannot carry a character of OBR-13"
@@ -14,15 +14,6 @@ WHY = "character set 8859/1 cannot carry a character of OBR-13"
 @pytest.fixture
 def rig(tmp_path):
     return Rig(tmp_path)
-
-
-def refuse(rig, *control_ids, code="AE"):
-    """From now on these messages are refused, and all others taken."""
-    rig.pacs.answer = lambda line, name: line.answer(ack(name, code if name in control_ids else "AA"))
-
-
-def parked(rig):
-    return [(row.lane, row.seq, row.released) for row in rig.journal.parked()]
 
 
 def approved(rig):

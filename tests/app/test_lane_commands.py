@@ -6,7 +6,7 @@ import pytest
 
 from engine.channel.ports import Attempt, LaneState
 from engine.errors import Rejected, StoreRefused
-from tests.app.pacs_rig import Rig, ack
+from tests.app.pacs_rig import Rig, ack, parked, refuse
 
 A, B = "HOSP|MR|1", "HOSP|MR|2"
 
@@ -14,15 +14,6 @@ A, B = "HOSP|MR|1", "HOSP|MR|2"
 @pytest.fixture
 def rig(tmp_path):
     return Rig(tmp_path)
-
-
-def refuse(rig, *control_ids):
-    """From now on these messages are refused, and all others taken."""
-    rig.pacs.answer = lambda line, name: line.answer(ack(name, "AE" if name in control_ids else "AA"))
-
-
-def parked(rig):
-    return [(row.lane, row.seq, row.released) for row in rig.journal.parked()]
 
 
 @pytest.mark.parametrize("rows", [*permutations([[0, 1], [0, 2], [0, 4]]), ([0, 2], [0, 1], [0, 2])])

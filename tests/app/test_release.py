@@ -11,7 +11,7 @@ from engine.app.events import LaneChanged
 from engine.app.lane_commands import _Asked
 from engine.channel.ports import Decision, LaneState, Queued, Skip
 from engine.errors import Rejected, Retryable
-from tests.app.pacs_rig import CrashError, Rig, ack
+from tests.app.pacs_rig import CrashError, Rig, ack, parked, refuse
 
 KEY_A, KEY_B = "HOSP|MR|1", "HOSP|MR|2"
 
@@ -19,15 +19,6 @@ KEY_A, KEY_B = "HOSP|MR|1", "HOSP|MR|2"
 @pytest.fixture
 def rig(tmp_path):
     return Rig(tmp_path)
-
-
-def refuse(rig, *control_ids, code="AE"):
-    """From now on these messages are refused, and all others taken."""
-    rig.pacs.answer = lambda line, name: line.answer(ack(name, code if name in control_ids else "AA"))
-
-
-def parked(rig):
-    return [(row.lane, row.seq, row.released) for row in rig.journal.parked()]
 
 
 def test_released_rows_go_first_and_in_order(rig):
