@@ -35,7 +35,7 @@ $(VENV)/ready-test: $(VENV)/ready requirements-test.lock
 $(VENV)/ready-node: tests/foreign/package-lock.json $(VENV)/python
 	@command -v npm >/dev/null || { echo "npm was not found: the tests with node's simple-hl7 are left out"; exit 0; }; \
 	mkdir -p $(VENV)/node && cp tests/foreign/package.json tests/foreign/package-lock.json $(VENV)/node && \
-	npm ci --prefix $(VENV)/node --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null && touch $@
+	npm ci --prefix $(VENV)/node --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null && touch $@
 
 $(VENV)/ready-torture: $(VENV)/ready-test requirements-torture.lock
 	@echo "installing the fuzzer (requirements-torture.lock)"

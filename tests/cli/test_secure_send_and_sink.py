@@ -99,7 +99,6 @@ def test_plain_text_on_a_tls_port_and_the_other_way_round(files: Path, backstory
     pacs.close()
 
 
-@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
 def test_old_versions_are_refused(files: Path) -> None:
     """TLS 1.2 and newer only, on both sides."""
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
