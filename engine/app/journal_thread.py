@@ -20,6 +20,7 @@ from engine.errors import Retryable, StoreRefused
 
 MAX_BATCH = 512  # frames, decisions and acts of one commit
 APART_BYTES = 2 * 1024 * 1024  # of large frames that share a commit
+APART_ENTRIES = 1_024  # of them, unless it is one frame
 TURNAROUND = 0.001  # seconds in which a peer that was answered usually has sent its next message
 GATHER = (0.00008, 0.00008, 0.00008)  # seconds; pauses in which the others of the last commit may come
 RETRY = 0.5  # seconds between attempts to write what must not be given up
@@ -40,6 +41,7 @@ class JournalThread:
         self._owed: list[Settle] = []  # decisions whose commit was refused: the message has left, they must be written
         self._apart: deque[Intake] = deque()  # large ones, in the order they came
         self._troubled = False
+        self._late = False  # with upkeep of the file
         self._expected = 0  # items that will be there soon, if everybody of the last commit goes on at once
         self._settled_at = 0.0
         self._thread = Thread(target=self._run, name="journal", daemon=True)
@@ -63,7 +65,7 @@ class JournalThread:
             return
         try:
             while self._turn(journal):
-                journal.checkpoint()
+                self._upkeep(journal)
             journal.close()
         except Exception as error:  # noqa: BLE001 - process loop: the process ends, with one line that names it
             self._outside.fatal(error)
@@ -79,15 +81,27 @@ class JournalThread:
             time.sleep(AGAIN)
 
     def _turn(self, journal: Journal) -> bool:
-        """One round: everything that waits, in one commit, then large frames; returns whether to go on."""
+        """One round: everything that waits, in one commit, then large frames; returns whether to go on.
+
+        Large ones wait for another round where the file's upkeep is late, since a batch of thousands makes it later.
+        """
         batch, last = self._batch()
         if batch or self._owed:
             self._timed(journal, batch)
-        while self._apart:
+        while self._apart and (last or not self._late):
             self._timed(journal, self._next_apart())
             if not last:
                 break
         return not last
+
+    def _upkeep(self, journal: Journal) -> None:
+        """A step of it; a full disk or a busy file refuses it as it refuses commits, and it is taken again."""
+        try:
+            journal.checkpoint()
+        except Retryable:
+            self._late = False  # nobody waits for what cannot be done: who comes now is told by its own commit
+        else:
+            self._late = journal.behind
 
     def _timed(self, journal: Journal, batch: Sequence[Item]) -> None:
         self.busy_since = time.monotonic()
@@ -97,11 +111,14 @@ class JournalThread:
     def _next_apart(self) -> list[Item]:
         """Large frames of one commit: as many as keep others waiting no longer than one of them would."""
         batch: list[Item] = []
-        size = 0
-        while self._apart and len(batch) < MAX_BATCH and (not batch or size + self._apart[0].size <= APART_BYTES):
-            item = self._apart.popleft()
+        size = entries = 0
+        while self._apart and len(batch) < MAX_BATCH:
+            item = self._apart[0]
             size += item.size
-            batch.append(item)
+            entries += len(item.judged.received)
+            if batch and (size > APART_BYTES or entries > APART_ENTRIES):
+                break
+            batch.append(self._apart.popleft())
         return batch
 
     def _commit(self, journal: Journal, batch: Sequence[Item]) -> None:

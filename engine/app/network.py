@@ -36,6 +36,7 @@ BEAT = 1.0  # seconds between beats
 # seconds after which a busy thread lets another run: reactor and journal hand over to each other all the time
 SWITCH = 0.0005
 NAME = "network"
+GARBAGE = 20_000  # objects made before the youngest are looked through: a batch makes many and keeps few
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,6 +77,7 @@ def run(plan: NetworkPlan, parent_fd: int) -> int:
         reactor.callWhenRunning(parent.line, "ready", {"listeners": dict(listeners)})
         gc.collect()
         gc.freeze()  # what the start made lives as long as the process
+        gc.set_threshold(GARBAGE, 20, 20)
         reactor.run()
         logs.emit(ProcessStopping(NAME, exchange.failure or "asked to stop"))
     except CannotListenError as error:

@@ -193,7 +193,12 @@ class Journal(LogReader, WireReader, Protocol):
     def command_done(self, command_id: str) -> bool: ...
     def close(self) -> None: ...
     def checkpoint(self) -> None:
-        """Between batches, after the answers went out: upkeep of the file when it is due; cheap when it is not."""
+        """Between batches, after the answers went out: a step of the file's upkeep when it is due; cheap when it is not."""
+        ...
+
+    @property
+    def behind(self) -> bool:
+        """Whether upkeep is so late that large batches should wait for a few steps of it."""
         ...
 
 

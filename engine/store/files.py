@@ -29,7 +29,7 @@ class FileKind(NamedTuple):
 
 
 JOURNAL = FileKind(
-    tables.JOURNAL, tables.journal, tables.journal_revision, 0x42534A31, 3, "journal_0003", 1_024
+    tables.JOURNAL, tables.journal, tables.journal_revision, 0x42534A31, 4, "journal_0004", 1_024
 )  # "BSJ1"
 STORE = FileKind(tables.STORE, tables.store, tables.store_revision, 0x42535331, 4, "store_0004_behind", 4_096)  # "BSS1"
 

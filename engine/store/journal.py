@@ -18,7 +18,7 @@ from engine.store.words import WordReader, WordWriter
 
 _MARK = select(marks.c.value).where(marks.c.name == bindparam("of"))
 _HEAVY = 4 * 2**20  # bytes of large bodies after which the log is moved at once: later it would take many times as long
-_SLACK = 16_384  # dedupe hashes beyond a full run, from which on a transaction writes the run itself
+_SLACK = 16_384  # dedupe hashes beyond a full run, from which on the journal is behind with writing runs
 
 
 class JournalReader:
@@ -109,8 +109,6 @@ class SqlJournal(JournalReader):
 
         TRANSACTION: receive and deliver. What is on disk when this returns may be acknowledged.
         """
-        if self._append.dedupe.due(_SLACK):
-            self._seal()
         try:
             with self._writer.immediate():
                 yield JournalTransaction(self._append, self._wire)
@@ -127,8 +125,13 @@ class SqlJournal(JournalReader):
         self._append.rolled_back()
         self._wire.rolled_back()
 
+    @property
+    def behind(self) -> bool:
+        """Whether upkeep waits for so long that large batches should."""
+        return self._append.dedupe.due(_SLACK)
+
     def checkpoint(self) -> None:
-        """Write a full run of dedupe hashes, and move the log into the file when it is long."""
+        """Take a step of writing a full run of dedupe hashes, and move the log into the file when it is long."""
         if self._append.dedupe.due():
             self._seal()
         heavy = self._append.heavy >= _HEAVY
@@ -138,8 +141,8 @@ class SqlJournal(JournalReader):
 
     def _seal(self) -> None:
         with self._writer.immediate():
-            self._append.dedupe.seal()
-        self._append.dedupe.sealed()
+            step = self._append.dedupe.seal()
+        self._append.dedupe.sealed(step)
 
 
 def open_journal(path: Path, partitions: int = 1) -> SqlJournal:

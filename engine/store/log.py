@@ -1,7 +1,7 @@
 """The Log of journal.db: entries appended in order, resends recognised, and both read back."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, or_, select
@@ -10,7 +10,7 @@ from engine.channel.ports import Appended, Entry, Kind, Received
 from engine.errors import StoreRefused
 from engine.store.bodies import Packer
 from engine.store.dedupe import Dedupe, identified
-from engine.store.resends import MANY, Resends, hash_of_many, note, resend_of
+from engine.store.resends import MANY, Resends, Same, hash_of_many, note, resend_of
 from engine.store.rules import answers_for, may_be_released
 from engine.store.sql import ZERO, Inserts, Row, driver, fetch, limited, text_of
 from engine.store.tables import entries
@@ -27,6 +27,7 @@ _SCANNED = 4_096  # positions looked through by one statement of `find`
 
 Words = tuple[str, str, str, str, str]  # listener, peer, charset, answer, flags
 Numbers = tuple[int, int, int, int, int, int]  # of listener, host, port, charset, answer, flags
+Kept = tuple[Received, int | None, bytes]  # with what it is found by (None: by nothing), and its sha256
 
 
 class LogWriterSql:
@@ -54,13 +55,25 @@ class LogWriterSql:
     def append(self, batch: Sequence[Received]) -> list[Appended]:
         """Append in order; of two equal ones in a batch the second is a duplicate as well."""
         hashes = [identified(r) if r.prepared is None else r.prepared.h for r in batch]
-        same = self._resends.earlier([h for h in hashes if h is not None])
-        words: dict[Words, Numbers] = {}
-        rows: list[tuple[Any, ...]] = []
+        digests = [hashlib.sha256(r.body).digest() if r.prepared is None else r.prepared.sha256 for r in batch]
+        known = [h for h in hashes if h is not None]
+        same = self._resends.earlier(known)
+        if same or self._resends.releases or not _distinct(batch, hashes):
+            kept, appended = self._sift(zip(batch, hashes, digests, strict=True), same)
+        else:  # nothing is asked of each: thousands may come at once, and everybody else waits for them
+            kept = list(zip(batch, hashes, digests, strict=True))
+            self.dedupe.add(known, self._last + 1)
+            appended = [Appended(n, duplicate=False, answer=r.answer) for n, r in enumerate(batch, self._last + 1)]
+        _INSERT.run(self._connection, self._rows(kept))
+        self._last += len(kept)
+        return appended
+
+    def _sift(self, batch: Iterable[Kept], same: dict[int, Same]) -> tuple[list[Kept], list[Appended]]:
+        """What was not there before, and where each went."""
+        releases = self._resends.releases
+        kept: list[Kept] = []
         appended = []
-        for received, h in zip(batch, hashes, strict=True):
-            prepared = received.prepared
-            digest = hashlib.sha256(received.body).digest() if prepared is None else prepared.sha256
+        for received, h, digest in batch:
             earlier = None if h is None else same.get(h)
             first, reused = resend_of(earlier, digest, received.received) if earlier else (None, False)
             if earlier and first is None:
@@ -68,42 +81,43 @@ class LogWriterSql:
             if first is not None and answers_for(first[3], received):
                 appended.append(Appended(first[0], duplicate=True, answer=first[2]))
                 continue
-            if may_be_released(received, refused=first is not None):
+            if releases and may_be_released(received, refused=first is not None):
                 release = self._resends.release(received, digest)
                 if release:
                     appended.append(Appended(release, duplicate=True, answer=received.answer))
                     continue
-            self._last += 1
             key = hash_of_many(received, digest) if earlier and len(earlier) >= MANY else h
+            kept.append((received, key, digest))
+            position = self._last + len(kept)
             if h is not None and key is not None:
-                newest = (self._last, received.received, received.answer, int(received.kind))
-                note(same.setdefault(h, {}), digest, newest)
-                self.dedupe.add(key, self._last)
-            rows.append(self._row(received, key, digest, words))
+                note(same.setdefault(h, {}), digest, (position, received.received, received.answer, int(received.kind)))
+                self.dedupe.add((key,), position)
+                if received.kind is Kind.OPERATOR:
+                    releases.add(h)
             reused = reused and first is None
-            appended.append(Appended(self._last, duplicate=False, answer=received.answer, control_id_reused=reused))
-        _INSERT.run(self._connection, rows)
-        return appended
+            appended.append(Appended(position, duplicate=False, answer=received.answer, control_id_reused=reused))
+        return kept, appended
 
-    def _row(self, received: Received, h: int | None, digest: bytes, known: dict[Words, Numbers]) -> tuple[Any, ...]:
-        """The values of `_COLUMNS`; `known` holds the words of rows before it, which in a batch are all the same."""
-        r = received
-        if not 0 <= r.partition < self._partitions:
-            raise StoreRefused(f"partition {r.partition} of a journal that has {self._partitions}")
-        words = (r.listener, r.peer, r.charset, r.answer, r.flags)
-        numbers = known.get(words)
-        if numbers is None:
-            numbers = known[words] = self._numbers(*words)
-        listener, host, port, charset, answer, flags = numbers
-        if r.prepared is None:
-            encoding, body = self._packer.pack(r.body)
-        else:
-            encoding, body, _, _ = r.prepared
-            self.heavy += len(body)
-        return (
-            *(self._last, r.received, r.partition, listener, host, port, charset, int(r.kind), answer, flags),
-            *(encoding, h, digest, body),
-        )
+    def _rows(self, kept: Sequence[Kept]) -> list[tuple[Any, ...]]:
+        """The values of `_COLUMNS`."""
+        known: dict[Words, Numbers] = {}  # of rows before, which in a batch are all the same
+        rows = []
+        for position, (r, h, digest) in enumerate(kept, self._last + 1):
+            if not 0 <= r.partition < self._partitions:
+                raise StoreRefused(f"partition {r.partition} of a journal that has {self._partitions}")
+            words = (r.listener, r.peer, r.charset, r.answer, r.flags)
+            numbers = known.get(words)
+            if numbers is None:
+                numbers = known[words] = self._numbers(*words)
+            listener, host, port, charset, answer, flags = numbers
+            if r.prepared is None:
+                encoding, body = self._packer.pack(r.body)
+            else:
+                encoding, body, _, _ = r.prepared
+                self.heavy += len(body)
+            where = position, r.received, r.partition, listener, host, port
+            rows.append((*where, charset, int(r.kind), answer, flags, encoding, h, digest, body))
+        return rows
 
     def _numbers(self, listener: str, peer: str, charset: str, answer: str, flags: str) -> Numbers:
         word = self._words.number
@@ -195,6 +209,12 @@ class LogReaderSql:
             flag_words,
             digest,
         )
+
+
+def _distinct(batch: Sequence[Received], hashes: Sequence[int | None]) -> bool:
+    """Whether none of them can be a duplicate of another, and none is an act."""
+    different = set(hashes)
+    return None not in different and len(different) == len(hashes) and all(r.kind is not Kind.OPERATOR for r in batch)
 
 
 def split_peer(peer: str) -> tuple[str, int]:

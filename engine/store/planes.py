@@ -5,7 +5,7 @@ message asks a million entries' runs with three words, and a week's of a large h
 """
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 BITS = 19  # 2**19 places of a plane: 9 % of them are set by 16,384 hashes with three bits each
 _PLACES = 1 << BITS
@@ -90,13 +90,13 @@ class Planes:
                     group.drop(slot)
         self._groups = [group for group in self._groups if any(group.runs)]
 
-    def perhaps(self, h: int) -> Sequence[int]:
-        """The runs that may hold this hash, oldest first; for a new hash usually none."""
-        first, second, third = h & _MASK, (h >> 20) & _MASK, (h >> 40) & _MASK
-        found: list[int] = []
+    def perhaps(self, hashes: Collection[int]) -> dict[int, list[int]]:
+        """The runs that may hold a hash, oldest first, of those hashes for which there are any; of new ones few have any."""
+        found: dict[int, list[int]] = {}
         for group in self._groups:
             words = group.words
-            both = words[first] & words[second] & words[third]
-            if both:
-                found += group.named(both)
-        return sorted(found) if len(found) > 1 else found
+            for h in hashes:
+                both = words[h & _MASK] & words[(h >> 20) & _MASK] & words[(h >> 40) & _MASK]
+                if both:
+                    found[h] = sorted({*found.get(h, ()), *group.named(both)})
+        return found

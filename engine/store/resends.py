@@ -4,13 +4,13 @@ Some senders give every message the same control id. Of one identity only the fi
 indexed by the identity and the bytes together, so that the ten thousandth costs what the tenth does.
 """
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, literal_column, select
 
 from engine.channel.operator_acts import LISTENER, released_identity
 from engine.channel.ports import Kind, Received
 from engine.store.dedupe import Dedupe, hash_of
 from engine.store.rules import DUPLICATE_KNOWN
-from engine.store.sql import Lookups
+from engine.store.sql import Lookups, fetch, text_of
 from engine.store.tables import entries
 from engine.store.words import WordReader
 
@@ -19,6 +19,10 @@ _ORIGINALS = Lookups(
         entries.c.position, entries.c.sha256, entries.c.received, entries.c.answer, entries.c.kind
     ).where(entries.c.position.in_(values)),
     attached=False,
+)
+
+_RELEASES = text_of(
+    select(entries.c.h).where(entries.c.kind == literal_column(str(int(Kind.OPERATOR))), entries.c.h.is_not(None))
 )
 
 MANY = 8  # entries of one identity that are found by it
@@ -34,6 +38,9 @@ class Resends:
         self._connection = connection
         self._reader = words
         self._dedupe = dedupe
+        # of all releases, so that members of batches are looked up among them only where there are any; a rollback
+        # leaves its own in it, which costs a lookup
+        self.releases = {h for (h,) in fetch(connection, _RELEASES)}
 
     def earlier(self, hashes: list[int]) -> dict[int, Same]:
         """Entries of earlier batches by hash."""
@@ -59,6 +66,8 @@ class Resends:
     def release(self, received: Received, digest: bytes) -> int:
         """Where a person let these bytes through; 0 where nobody did."""
         h = hash_of(LISTENER, released_identity(received.listener, digest))
+        if h not in self.releases:
+            return 0
         acts = self.earlier([h]).get(h, {}).values()
         oldest = received.received - DUPLICATE_KNOWN
         return next((act[0] for act in acts if act[1] > oldest and act[3] == Kind.OPERATOR), 0)

@@ -75,6 +75,8 @@ Index(
     sqlite_where=text("partition > 0"),
     postgresql_where=text("partition > 0"),
 )
+# what persons let through, read when the file is opened
+Index("entries_released", entries.c.h, sqlite_where=text("kind = 2"), postgresql_where=text("kind = 2"))
 
 dedupe = _table(journal, "dedupe", *(_key(name, BIG) for name in ("run", "h", "n")))  # engine.store.dedupe
 dedupe_runs = _table(

@@ -51,6 +51,9 @@ class Journal(MemoryJournal):
         self.commits = 0
         self.closed = False
         self.unstorable = b""  # a body that no commit takes
+        self.steps = 0  # of upkeep that are due
+        self.upkeep: SimpleQueue[int] = SimpleQueue()  # entries that there were at each step
+        self.full = False  # the disk, as far as upkeep goes
 
     @contextmanager
     def transaction(self):
@@ -62,6 +65,17 @@ class Journal(MemoryJournal):
             if self.troubles:
                 raise self.troubles.pop(0)
         self.commits += 1
+
+    def checkpoint(self):
+        if self.full:
+            raise Retryable("journal.db: the disk is full (SQLITE_FULL)")
+        if self.steps:
+            self.upkeep.put(len(self._entries))
+            self.steps -= 1
+
+    @property
+    def behind(self):
+        return self.steps > 1
 
     def close(self):
         self.closed = True
@@ -335,6 +349,45 @@ def test_what_comes_meanwhile_goes_before_the_next_large_frame(journal, outside,
     commits = [[taken.asker for taken in outside.next()[1].intakes] for _ in range(4)]
     assert commits.index(["small"]) <= 1
     assert [one for one in commits if one != ["small"]] == [["large 0"], ["large 1"], ["large 2"]]
+
+
+def test_thousands_of_entries_are_a_commit_of_their_own(journal, outside, thread):
+    """Two frames that are few bytes and many messages would keep others waiting for both."""
+    many = judged("B1")
+    many = many._replace(received=many.received * 600)
+    for n in range(3):
+        thread.put(Intake(f"batch {n}", many, 100, apart=True))
+    thread.put(Intake("large", judged("L1"), 100, apart=True))
+    thread.start()
+    commits = [[taken.asker for taken in outside.next()[1].intakes] for _ in range(3)]
+    assert commits == [["batch 0"], ["batch 1"], ["batch 2", "large"]]
+
+
+def test_large_frames_wait_where_upkeep_is_late(journal, outside, thread):
+    """Steps of it are taken first, and small ones go on meanwhile; what is not late does not keep them waiting."""
+    journal.steps = 4
+    thread.put(intake("small", "C1"))
+    thread.start()
+    assert [taken.asker for taken in outside.next()[1].intakes] == ["small"]
+    steps = [journal.upkeep.get(timeout=SOON)]
+    thread.put(Intake("large", judged("L1"), 100, apart=True))
+    assert [taken.asker for taken in outside.next()[1].intakes] == ["large"]
+    assert thread.stop(SOON)
+    steps += [journal.upkeep.get_nowait() for _ in range(3)]
+    assert steps == [1, 1, 1, 2]
+
+
+def test_a_full_disk_refuses_upkeep_and_keeps_nobody_waiting(journal, outside, thread):
+    """It is taken again with the next round; who comes is told by its own commit what there is to tell."""
+    journal.steps, journal.full = 9, True
+    thread.start()
+    for n in range(2):
+        thread.put(Intake(f"large {n}", judged(f"L{n}"), 100, apart=True))
+        assert [taken.asker for taken in outside.next()[1].intakes] == [f"large {n}"]
+    journal.full = False
+    thread.put(intake("small", "C1"))
+    assert outside.next()[0] == "settled"
+    assert journal.upkeep.get(timeout=SOON) in {2, 3}
 
 
 def test_stopping_writes_the_large_frames_too(journal, outside, thread):

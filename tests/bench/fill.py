@@ -271,6 +271,8 @@ def fill(folder: Path, *, entries: int = 1_000_000, patients: int = 3_000, lanes
                     sent = Attempt("pacs", lane, done[lane], one.received + 20_000, Decision.SENT, "AA")
                     tx.wire.record(sent, Lane("pacs", lane, done[lane]))
         journal.checkpoint()
+        while journal.behind:
+            journal.checkpoint()
         store.commit(commit_of(batch, week, lanes))
         store.checkpoint()
     journal.close()

@@ -14,7 +14,16 @@ from tests.bench.site import ROOT, Running
 BAD = ROOT / "tests" / "e2e" / "bad_peers.py"
 RATE = 100.0  # messages a second of the good sender, over four connections
 # the slow first: their memory is measured before large frames have left theirs
-CONNECTIONS = {"slow": 5_000, "tiny": 32, "never_reads": 16, "storm": 32, "large": 2, "segments": 2, "batches": 2}
+CONNECTIONS = {
+    "slow": 5_000,
+    "tiny": 32,
+    "never_reads": 16,
+    "storm": 32,
+    "large": 2,
+    "segments": 2,
+    "batches": 2,
+    "full_batches": 2,
+}
 WORDS = {
     "tiny": "that flood tiny messages",
     "never_reads": "that never read their answers",
@@ -22,6 +31,7 @@ WORDS = {
     "large": "that send 16 MiB back to back",
     "segments": "that send a million segments back to back",
     "batches": "that send batches of 200,000 back to back",
+    "full_batches": "that send batches of 9,990 back to back",
     "slow": "that send a byte a second",
 }
 

@@ -10,6 +10,7 @@ import pytest
 from tests.bench import site
 from tests.bench.__main__ import PARTS, main
 from tests.bench.goals import Figure, missed
+from tests.bench.peers import CONNECTIONS
 
 
 @pytest.mark.usefixtures("unmeasured")
@@ -43,7 +44,7 @@ def test_a_small_run_gives_every_figure(tmp_path: Path, monkeypatch: pytest.Monk
     )
     assert figures["facts shown in 100 orders after the numbers were given away (D13b)"]["value"] == 0
     beside = [one for name, one in figures.items() if name.startswith("beside ")]
-    assert [one["goal"] for one in beside if one["value"] > 0] == [50.0] * 7
+    assert [one["goal"] for one in beside if one["value"] > 0] == [50.0] * len(CONNECTIONS)
     assert [name for name in wanted if not figures[name]["value"] > 0] == []
 
 

@@ -42,6 +42,13 @@ def million_in_a_batch(number: int) -> bytes:
     return framed(b"FHS|^~\\&\rBHS|^~\\&\r" + message(number) * 200_000)
 
 
+def full_batch(number: int) -> bytes:
+    """As many messages as a listener takes in one batch, nearly; each is kept."""
+    name = b"%d.%d" % (os.getpid(), number)
+    one = b"MSH|^~\\&|BAD|HOSP|||20260819||ORU^R01|%b.%d|P|2.5\rPID|1||1\r"
+    return framed(b"BHS|^~\\&|BAD|HOSP|||||||%b\r" % name + b"".join(one % (name, n) for n in range(9_990)))
+
+
 class Peer:
     """A connection to the listener, made anew when it is gone."""
 
@@ -73,8 +80,12 @@ class Peer:
 
     def exchange(self, data: bytes) -> None:
         """Send and wait for one answer."""
+        self.send(data)
+        self.answer()
+
+    def answer(self) -> None:
+        """Wait for one answer, and count it."""
         try:
-            self.socket.sendall(data)
             answer = b""
             while END not in answer:
                 found = self.socket.recv(65536)
@@ -115,6 +126,18 @@ def back_to_back(make: Callable[[int], bytes]) -> Callable[[int, int], Iterator[
             yield sum(peer.acked for peer in peers)
 
     return kind
+
+
+def full_batches(port: int, count: int) -> Iterator[int]:
+    """Batches that are accepted, on each connection one after the other, so that there is always one; each is new."""
+    peers = [Peer(port) for _ in range(count)]
+    for n, peer in enumerate(peers):
+        peer.send(full_batch(n))
+    yield 0
+    for n in range(count, 10**9):
+        peers[n % count].answer()
+        peers[n % count].send(full_batch(n))
+        yield 9_990 * sum(peer.acked for peer in peers)
 
 
 def tiny(port: int, count: int) -> Iterator[int]:
@@ -181,6 +204,7 @@ KINDS: dict[str, Callable[[int, int], Iterator[int]]] = {
     "large": back_to_back(large),
     "segments": back_to_back(million_segments),
     "batches": back_to_back(million_in_a_batch),
+    "full_batches": full_batches,
     "tiny": tiny,
     "never_reads": never_reads,
     "storm": storm,

@@ -104,7 +104,7 @@ def test_a_newer_or_foreign_file_is_refused_in_one_line(tmp_path):
     connection = dbapi2.connect(str(journal))
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(ConfigError, match=r"written by a newer version of the engine \(99, this one knows 3\)$"):
+    with pytest.raises(ConfigError, match=r"written by a newer version of the engine \(99, this one knows 4\)$"):
         open_journal(journal)
     foreign = tmp_path / "foreign.db"
     connection = dbapi2.connect(str(foreign))
