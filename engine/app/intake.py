@@ -60,7 +60,7 @@ class Port:
             else:
                 self._intake.take(Intake(connection, judged, size))
         else:
-            late = partial(judge, event, self.rules, connection.peer, now)
+            late = partial(judge, event, self.rules, connection.peer, now, self._intake.between)
             self._intake.take_large(Unjudged(connection, late, size))
 
     def _fault(self, peer: str, reason: str) -> None:
@@ -87,6 +87,7 @@ class Listeners:
         self.reactor = reactor
         self.room = Room(reactor.seconds)
         self._put = thread.put
+        self.between = thread.give_way  # between two messages of a batch
         self._large = large
         self._behind: Counter[Asker] = Counter()  # frames of a connection that went by the thread for large ones
         self.paused: set[str] = set()  # why nobody is read: "journal"

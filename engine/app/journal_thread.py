@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 
 from engine.app.journal_items import Act, Intake, Item, Opened, Outside, Settle, Settled
 from engine.channel.deliver import deliver
@@ -26,6 +26,7 @@ GATHER = (0.00008, 0.00008, 0.00008)  # seconds; pauses in which the others of t
 RETRY = 0.5  # seconds between attempts to write what must not be given up
 OPENING = 15.0  # seconds for which opening is tried: the process before us may not have ended yet (D18)
 AGAIN = 0.05  # seconds between two attempts to open
+GIVEN = 0.25  # seconds for which way is given to a commit at most
 
 
 class JournalThread:
@@ -42,6 +43,8 @@ class JournalThread:
         self._apart: deque[Intake] = deque()  # large ones, in the order they came
         self._troubled = False
         self._late = False  # with upkeep of the file
+        self._alone = Event()  # set unless a commit of large frames is under way
+        self._alone.set()
         self._expected = 0  # items that will be there soon, if everybody of the last commit goes on at once
         self._settled_at = 0.0
         self._thread = Thread(target=self._run, name="journal", daemon=True)
@@ -89,10 +92,17 @@ class JournalThread:
         if batch or self._owed:
             self._timed(journal, batch)
         while self._apart and (last or not self._late):
+            self._alone.clear()
             self._timed(journal, self._next_apart())
+            self._alone.set()
             if not last:
                 break
         return not last
+
+    def give_way(self) -> None:
+        """For a thread that judges thousands: let a commit of thousands go first, which keeps everybody waiting."""
+        if not self._alone.is_set():
+            self._alone.wait(GIVEN)
 
     def _upkeep(self, journal: Journal) -> None:
         """A step of it; a full disk or a busy file refuses it as it refuses commits, and it is taken again."""

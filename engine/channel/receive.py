@@ -1,10 +1,10 @@
 """The first transaction: what came in goes into the journal, and only then is the sender answered (D16)."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from engine.channel.examine import examine
 from engine.channel.limits import batch_exceeded
@@ -19,6 +19,7 @@ from engine.mllp.framing import KEPT_BYTES, Framed, FrameEvent, frame
 
 __all__ = ["Answer", "Judged", "ListenerRules", "judge", "receive"]
 
+T = TypeVar("T")
 NOT_KEPT = "AR|207|"
 _UNANSWERED = frozenset({Framed.CUT, Framed.WIDE})
 _NEVER_ANSWERED = frozenset({"cut_off", "utf_16"})  # their flags
@@ -61,14 +62,21 @@ class Answer(NamedTuple):
         return f"Answer(entry {self.entry}, {len(self.reply)} bytes)"
 
 
-def judge(event: FrameEvent, rules: ListenerRules, peer: str, now: int) -> Judged:
-    """Judge a frame (not EMPTY, not JUNK); pure; `now` in UTC microseconds is its received time."""
+def _go_on() -> None:
+    """Between two messages of a batch: nobody has to be let in."""
+
+
+def judge(event: FrameEvent, rules: ListenerRules, peer: str, now: int, between: Callable[[], None] = _go_on) -> Judged:
+    """Judge a frame (not EMPTY, not JUNK); pure; `now` in UTC microseconds is its received time.
+
+    `between` is called between messages of a batch, so that whoever judges thousands may let others work first.
+    """
     raw = event.body
     if event.kind in _UNANSWERED:
         cut = Received(rules.name, peer, now, raw[:KEPT_BYTES], "", Kind.QUARANTINED, "", event.flags, b"")
         return Judged((cut,), b"", None, now)
     if event.kind is Framed.FRAME and is_batch(raw):
-        return _judge_batch(event, rules, peer, now)
+        return _judge_batch(event, rules, peer, now, between)
     if event.kind is Framed.TOO_LONG and has_headers(raw):
         return _judged(event, rules.name, peer, (_of_long_batch(raw), Verdict("AR", "104"), now))
     msh = _readable(raw)
@@ -167,18 +175,19 @@ def _identity(raw: bytes, msh: Msh | None) -> bytes:
     return b"\0\0\0" + hashlib.sha256(raw).digest()
 
 
-def _judge_batch(event: FrameEvent, rules: ListenerRules, peer: str, now: int) -> Judged:
+def _judge_batch(event: FrameEvent, rules: ListenerRules, peer: str, now: int, between: Callable[[], None]) -> Judged:
     """One answer for the whole frame: one entry for each message, or the whole frame quarantined."""
     if batch_exceeded(event.body, rules.limits):
         return _judged(event, rules.name, peer, (_of_long_batch(event.body), Verdict("AE", "104"), now))
     batch = split_batch(event.body)
-    headers = [_readable(raw) for raw in batch.messages]
+    headers = [_readable(raw) for raw in _paced(batch.messages, between)]
     mirrored = _mirrored(event.body, batch, headers)
     if event.vt_at >= 0:
         return _judged(event, rules.name, peer, (mirrored, Verdict("AE", "102"), now))
     if batch.problem or (rules.strict and not event.body.startswith((b"FHS", b"BHS"))):
         return _judged(event, rules.name, peer, (mirrored, Verdict("AE", "100"), now))
-    members = [(raw, *examine(raw, msh, rules)) for raw, msh in zip(batch.messages, headers, strict=True) if msh]
+    messages = _paced(list(zip(batch.messages, headers, strict=True)), between)
+    members = [(raw, *examine(raw, msh, rules)) for raw, msh in messages if msh]
     bad = next((one._replace(code="AE") for _, _, one in members if one.code != "AA"), None)
     if bad is not None:
         return _judged(event, rules.name, peer, (mirrored, bad, now))
@@ -192,6 +201,12 @@ def _judge_batch(event: FrameEvent, rules: ListenerRules, peer: str, now: int) -
         for raw, msh, one in members
     )
     return Judged(entries, _frame_answer(answer, mirrored, now), mirrored, now)
+
+
+def _paced(items: Sequence[T], between: Callable[[], None]) -> Iterator[T]:
+    for item in items:
+        between()
+        yield item
 
 
 def _readable(raw: bytes) -> Msh | None:

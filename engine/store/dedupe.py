@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, func, select
+from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select
 
 from engine.channel.ports import Received
 from engine.store.planes import Planes, plane_of
@@ -31,9 +31,12 @@ _UNSEALED = text_of(
     .where(entries.c.position > bindparam("sealed"), entries.c.h.is_not(None))
     .order_by(entries.c.position)
 )
-_FIND = Lookups(
-    lambda values: select(dedupe.c.h, dedupe.c.n).where(dedupe.c.run == bindparam("run"), dedupe.c.h.in_(values)),
+_FIND = Lookups(  # values: run, hash, run, hash ...
+    lambda values: select(dedupe.c.h, dedupe.c.n).where(
+        or_(*(and_(dedupe.c.run == run, dedupe.c.h == h) for run, h in zip(values[::2], values[1::2], strict=True)))
+    ),
     attached=False,
+    largest=256,
 )
 _NEWEST = text_of(select(entries.c.received).where(entries.c.position == bindparam("position")))
 _EXPIRED = text_of(select(dedupe_runs.c.run).where(dedupe_runs.c.newest <= bindparam("oldest")))
@@ -110,14 +113,10 @@ class Dedupe:
         return found
 
     def _on_disk(self, perhaps: Mapping[int, Iterable[int]]) -> dict[int, list[int]]:
-        hashes: dict[int, list[int]] = {}
-        for h, runs in perhaps.items():
-            for number in runs:
-                hashes.setdefault(number, []).append(h)
+        places = [number for h, runs in perhaps.items() for one in runs for number in (one, h)]
         found: dict[int, list[int]] = {}
-        for number, some in hashes.items():
-            for h, position in _FIND.rows(self._connection, some, number):
-                found.setdefault(h, []).append(position)
+        for h, position in _FIND.rows(self._connection, places):
+            found.setdefault(h, []).append(position)
         return {h: sorted(positions) for h, positions in found.items()}
 
     def due(self, slack: int = 0) -> bool:

@@ -2,7 +2,7 @@
 
 SQLAlchemy's way of running a statement costs more than the small statements of the hot transactions themselves, so
 `run` and `fetch` go past it; what the driver raises is named by `engine.store.sqlite.named_errors`. A multi-row INSERT is
-one call into SQLite for up to 256 rows, because each call gives up the interpreter's lock and has to win it back from the
+one call into SQLite for up to 1,024 rows, because each call gives up the interpreter's lock and has to win it back from the
 thread that serves the network.
 """
 
@@ -22,7 +22,7 @@ from engine.store.tables import JOURNAL, STORE
 
 Row = tuple[Any, ...]
 
-_CHUNKS = (256, 64, 32, 16, 8, 4, 2, 1)
+_CHUNKS = (1024, 256, 64, 32, 16, 8, 4, 2, 1)
 _DIALECT = SQLiteDialect_pysqlite(paramstyle="qmark")
 _DIALECT.default_schema_name = "main"  # what a schema translated to none is called, as on a live connection
 _WRITER = {JOURNAL: None, STORE: None}
@@ -73,14 +73,14 @@ class Inserts:
         table: Table,
         columns: Sequence[str],
         conflict: Callable[[Insert], Insert] | None = None,
-        largest: int = 256,
+        largest: int = 1024,
     ) -> None:
         self._table = table
         # SQLAlchemy writes the columns in the table's order, whatever the order of the values' names
         self._columns = tuple(column.name for column in table.columns if column.name in columns)
         self._order = None if self._columns == tuple(columns) else itemgetter(*map(columns.index, self._columns))
         self._conflict = conflict
-        self._chunks = tuple(size for size in _CHUNKS if size <= largest)
+        self._chunks = _up_to(largest)
         self._texts: dict[int, str] = {}
 
     def _text(self, rows: int) -> str:
@@ -119,7 +119,11 @@ def replace(*key: str) -> Callable[[Insert], Insert]:
     return conflict
 
 
-def chunks(count: int, sizes: Sequence[int] = _CHUNKS) -> Iterator[tuple[int, int]]:
+def _up_to(largest: int) -> tuple[int, ...]:
+    return tuple(size for size in _CHUNKS if size <= largest)
+
+
+def chunks(count: int, sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
     """(size, start) of pieces that make up `count`, the largest first."""
     start = 0
     for size in sizes:
@@ -148,16 +152,20 @@ class Lookups:
     """A SELECT ... WHERE column IN (values), for any number of values in few statements of fixed sizes.
 
     Args:
-        build: makes the statement for a list of placeholders; others of its own come before them.
+        build: makes the statement for a list of placeholders.
         attached: see `text_of`.
+        largest: values of one statement at most.
     """
 
-    def __init__(self, build: Callable[[list[BindParameter[Any]]], Select[Any]], *, attached: bool) -> None:
+    def __init__(
+        self, build: Callable[[list[BindParameter[Any]]], Select[Any]], *, attached: bool, largest: int = 1024
+    ) -> None:
         self._text = cache(lambda size: text_of(build(many("v", size)), attached=attached))
+        self._chunks = _up_to(largest)
 
-    def rows(self, connection: Connection, values: Sequence[Any], *own: Any) -> list[Row]:
-        """Rows of all values, piece by piece in the order of the values given; `own` is for the statement's own."""
+    def rows(self, connection: Connection, values: Sequence[Any]) -> list[Row]:
+        """Rows of all values, piece by piece in the order of the values given."""
         found: list[Row] = []
-        for size, start in chunks(len(values)):
-            found += fetch(connection, self._text(size), (*own, *values[start : start + size]))
+        for size, start in chunks(len(values), self._chunks):
+            found += fetch(connection, self._text(size), values[start : start + size])
         return found

@@ -34,6 +34,10 @@ class Way:
         self._desk.put_items.append(item._replace(apart=True) if apart else item)
         self._desk.ways.append((self._name, item))
 
+    def give_way(self):
+        """What is called between two messages of a batch."""
+        self._desk.given += 1
+
 
 class Desk:
     """Listeners whose journal thread is the test."""
@@ -41,6 +45,7 @@ class Desk:
     def __init__(self, log_control_id="plain"):
         self.put_items = []
         self.ways = []
+        self.given = 0
         self.events = []
         self.journal = MemoryJournal()
         self.clock = Clock()
@@ -146,6 +151,18 @@ def test_a_frame_that_cannot_be_judged_closes_its_connection_and_is_told(monkeyp
     assert (wire.disconnecting, desk.listeners.idle, desk.port.status()["faults"]) == (True, True, 1)
     assert "LookupError" in repr(desk.events)
     assert "DOE" not in repr(desk.events)
+
+
+def test_way_is_given_between_the_messages_of_a_batch():
+    """Whoever judges thousands lets a commit of thousands go first."""
+    desk = Desk()
+    connection, _ = desk.connect()
+    batch = b"BHS|^~\\&|LAB\r" + b"".join(message(f"C{n}", tail=b"NTE|1||" + b"x" * 200 + b"\r") for n in range(30))
+    connection.dataReceived(frame(batch))
+    (item,) = desk.put_items
+    assert desk.given == 0
+    assert len(item.judge().received) == 30
+    assert desk.given == 60  # each is looked at twice
 
 
 def test_a_large_frame_is_judged_by_a_thread_of_its_own():

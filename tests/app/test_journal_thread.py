@@ -1,6 +1,7 @@
 """The thread that writes journal.db: what waits shares a commit, and nothing is answered before it."""
 
 import threading
+import time
 from concurrent.futures import Future
 from contextlib import contextmanager
 from queue import SimpleQueue
@@ -38,6 +39,13 @@ def settle(seq: int) -> Settle:
 def act(command: str) -> Act:
     received = Received("backstory", "control", NOW, b"{}", "utf-8", Kind.OPERATOR, "", "", command.encode())
     return Act(received, Future(), command)
+
+
+def wait_until(condition):
+    until = time.monotonic() + SOON
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.001)
 
 
 class Journal(MemoryJournal):
@@ -361,6 +369,25 @@ def test_thousands_of_entries_are_a_commit_of_their_own(journal, outside, thread
     thread.start()
     commits = [[taken.asker for taken in outside.next()[1].intakes] for _ in range(3)]
     assert commits == [["batch 0"], ["batch 1"], ["batch 2", "large"]]
+
+
+def test_who_judges_thousands_waits_for_a_commit_of_thousands(journal, outside, thread):
+    """Way is given while large frames are written, and to nobody else."""
+    given = threading.Event()
+    journal.gate.clear()
+    thread.put(Intake("large", judged("L1"), 100, apart=True))
+    thread.start()
+    wait_until(lambda: not thread._alone.is_set())
+    threading.Thread(target=lambda: (thread.give_way(), given.set()), daemon=True).start()
+    assert not given.wait(0.05)
+    journal.gate.set()
+    assert given.wait(SOON)
+    assert outside.next()[0] == "settled"
+    journal.gate.clear()
+    thread.put(intake("small", "C1"))
+    thread.give_way()
+    journal.gate.set()
+    assert outside.next()[0] == "settled"
 
 
 def test_large_frames_wait_where_upkeep_is_late(journal, outside, thread):
