@@ -22,6 +22,7 @@ from engine.mllp.room import Room
 
 LARGE = 16 * 1024  # bytes; above, a thread of its own judges, so that the reactor never stalls
 BATCH = 4 * 1024  # bytes; the same for a batch, whose messages are judged one by one, and for text with many shifts
+CUT_AGAIN = 0.1  # seconds until what was cut off before is settled: of a flood of them 160 a second are taken
 SHIFTS = 100  # ESC characters, each of which costs microseconds
 
 
@@ -48,8 +49,8 @@ class Port:
         now, size = self._intake.wall(), len(event.body)
         if event.kind is Framed.CUT and self.cuts.knows(connection.group, event.body, self._intake.reactor.seconds()):
             self.outcome["cut_again"] += 1
-            # a turn later, so that many of them are taken in many turns; it has no answer that could overtake another
-            self._intake.reactor.callLater(0, connection.answer, b"")
+            # it has no answer that could overtake another, and a peer that has nothing better to send waits for its turn
+            self._intake.reactor.callLater(CUT_AGAIN, connection.answer, b"")
             return
         if size <= BATCH or (size <= LARGE and not _costs(event.body)):
             try:

@@ -156,14 +156,10 @@ class _Fitting:
         return text.translate(table)
 
     def _without_shifts(self, text: str) -> str:
-        """A question mark for each field in which something would be read as a shift that is none."""
-        shift = misread(text, sets_of(self._new), self._marks.escape, _BETWEEN)
-        if not shift.search(text):
-            return text
-        inside = rf"[^{re.escape(self._marks.field)}\r\n]*"
-        whole = re.compile(rf"(?<!{inside[:-1]}){inside}?(?:{shift.pattern}){inside}")
+        """A question mark for what would be read as a shift and is none; no other can come of it, since none has one in it."""
         mark = LOST + escape("?", self._marks)
-        return whole.sub(lambda found: (KEPT if KEPT in found[0] else "") + mark, text)
+        shift = misread(text, sets_of(self._new), self._marks.escape, _BETWEEN)
+        return shift.sub(lambda found: (KEPT if KEPT in found[0] else "") + mark, text)
 
 
 def _changes(char: str) -> bool:

@@ -43,7 +43,7 @@ _EXPIRED = text_of(select(dedupe_runs.c.run).where(dedupe_runs.c.newest <= bindp
 _DROP_HASHES = text_of(delete(dedupe).where(dedupe.c.run == bindparam("run")))
 _DROP_UNFINISHED = text_of(delete(dedupe).where(dedupe.c.run >= bindparam("run")))
 _DROP_RUN = text_of(delete(dedupe_runs).where(dedupe_runs.c.run == bindparam("run")))
-_INSERT = Inserts(dedupe, ("run", "h", "n"))
+_INSERT = Inserts(dedupe, ("run", "h", "n"), largest=1024)
 _INSERT_RUN = Inserts(dedupe_runs, ("run", "last", "newest", "plane"))
 
 

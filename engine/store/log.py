@@ -20,7 +20,7 @@ _COLUMNS = (
     *("position", "received", "partition", "listener", "peer", "port", "charset", "kind", "answer", "flags"),
     *("encoding", "h", "sha256", "body"),
 )
-_INSERT = Inserts(entries, _COLUMNS)
+_INSERT = Inserts(entries, _COLUMNS, largest=1024)
 _READ = tuple(entries.c[name] for name in _COLUMNS if name != "h")
 _LAST = text_of(select(func.coalesce(func.max(entries.c.position), ZERO)))
 _SCANNED = 4_096  # positions looked through by one statement of `find`

@@ -2,7 +2,7 @@
 
 SQLAlchemy's way of running a statement costs more than the small statements of the hot transactions themselves, so
 `run` and `fetch` go past it; what the driver raises is named by `engine.store.sqlite.named_errors`. A multi-row INSERT is
-one call into SQLite for up to 1,024 rows, because each call gives up the interpreter's lock and has to win it back from the
+one call into SQLite for many rows, because each call gives up the interpreter's lock and has to win it back from the
 thread that serves the network.
 """
 
@@ -66,6 +66,7 @@ class Inserts:
         table: where to.
         columns: in the order of the rows' values, which must be the table's.
         conflict: adds ON CONFLICT ... to the statement, if given.
+        largest: rows of one statement at most; one for a thousand rows is kept, and takes a megabyte.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Inserts:
         table: Table,
         columns: Sequence[str],
         conflict: Callable[[Insert], Insert] | None = None,
-        largest: int = 1024,
+        largest: int = 64,
     ) -> None:
         self._table = table
         # SQLAlchemy writes the columns in the table's order, whatever the order of the values' names
@@ -158,7 +159,7 @@ class Lookups:
     """
 
     def __init__(
-        self, build: Callable[[list[BindParameter[Any]]], Select[Any]], *, attached: bool, largest: int = 1024
+        self, build: Callable[[list[BindParameter[Any]]], Select[Any]], *, attached: bool, largest: int = 64
     ) -> None:
         self._text = cache(lambda size: text_of(build(many("v", size)), attached=attached))
         self._chunks = _up_to(largest)

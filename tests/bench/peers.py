@@ -27,6 +27,7 @@ CONNECTIONS = {
 WORDS = {
     "tiny": "that flood tiny messages",
     "never_reads": "that never read their answers",
+    "never_ends": "that send beginnings of messages only",
     "storm": "that connect and leave",
     "large": "that send 16 MiB back to back",
     "segments": "that send a million segments back to back",

@@ -164,6 +164,24 @@ def tiny(port: int, count: int) -> Iterator[int]:
         yield acked
 
 
+def never_ends(port: int, count: int) -> Iterator[int]:
+    """The beginnings of messages, each cut off by the next."""
+    peers = [Peer(port) for _ in range(count)]
+    for peer in peers:
+        peer.socket.settimeout(0.05)
+    yield 0
+    while True:
+        for peer in peers:
+            try:
+                peer.socket.send(b"\x0bMSH" * 65_536)
+            except TimeoutError:
+                pass
+            except OSError:
+                peer.again()
+                peer.socket.settimeout(0.05)
+        yield 0
+
+
 def never_reads(port: int, count: int) -> Iterator[int]:
     """Messages without end, whose answers are never taken."""
     peers = [Peer(port) for _ in range(count)]
@@ -207,6 +225,7 @@ KINDS: dict[str, Callable[[int, int], Iterator[int]]] = {
     "full_batches": full_batches,
     "tiny": tiny,
     "never_reads": never_reads,
+    "never_ends": never_ends,
     "storm": storm,
 }
 

@@ -18,7 +18,16 @@ from tests.bench.loadgen import ORU, Load, numbered, run
 BAD = Path(__file__).with_name("bad_peers.py")
 SLOW = 5_000
 BOUND = 0.5  # seconds; ten times the goal, which the bench measures
-CONNECTIONS = {"tiny": 32, "never_reads": 16, "storm": 32, "large": 2, "segments": 2, "batches": 2, "full_batches": 2}
+CONNECTIONS = {
+    "tiny": 32,
+    "never_reads": 16,
+    "never_ends": 16,
+    "storm": 32,
+    "large": 2,
+    "segments": 2,
+    "batches": 2,
+    "full_batches": 2,
+}
 MEMORY = {"slow": 200, "large": 500, "segments": 500, "batches": 500, "full_batches": 500}  # MB; others 200
 
 

@@ -119,7 +119,15 @@ def test_a_hexadecimal_escape_that_is_no_text_stays() -> None:
 def test_what_the_shifts_of_a_set_would_misread_becomes_a_question_mark() -> None:
     """An HL7 escape for a shift that stood there as text would change what follows."""
     there = transcoded(order(r"é\M2442\ ".strip()), "iso2022:iso8859_1,jisx0208")
-    assert b"PID|1||12345||?\r" in there.raw
+    assert b"PID|1||12345||\xe9?\r" in there.raw
+    assert there.lost.first == ("PID-5",)
+
+
+@pytest.mark.parametrize("unencodable", ["transliterate", "question", "hold"])
+def test_what_stands_beside_what_would_be_misread_stays(unencodable: str) -> None:
+    """Kanji whose bytes are those of an escape for a shift: one question mark for them, and the rest of the field as it came."""
+    there = transcoded(order("山梓榁概榁餌呼寨^second^third&é"), "iso2022:iso8859_1,jisx0208", unencodable)
+    assert Message.parse(there.raw).first("PID").raw_field(5) == b"\x1b$B;304\\C35\x1b(B?^second^third&\xe9"
     assert there.lost.first == ("PID-5",)
 
 
