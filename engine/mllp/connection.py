@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from engine.mllp.listener import MllpListener
 
+CUTS = 100  # frames cut off one after the other, with no whole one between, after which it is of no use to go on
+
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
 class MllpConnection(Protocol):
@@ -41,6 +43,7 @@ class MllpConnection(Protocol):
         self._gone = False
         self._paused = False
         self._framed_before = False
+        self._cuts = 0  # frames cut off since the last whole one
         self._heard = 0.0
         self._frame_began = 0.0
         self._since = 0.0  # when it was paused, or began to close
@@ -212,6 +215,7 @@ class MllpConnection(Protocol):
             self._frame_began = self._heard  # of the one behind it
             if event.kind is Framed.FRAME:
                 self._framed_before = True
+                self._cuts = 0
                 self._hand_out(event)
             elif self._refuse(event):
                 return
@@ -227,6 +231,8 @@ class MllpConnection(Protocol):
         counters, closes = self.listener.counters, self.listener.rules.strict
         if event.kind is Framed.CUT:
             counters.cut += 1
+            self._cuts += bool(event.body)
+            closes = closes or self._cuts > CUTS
             if event.body and not closes:
                 self._hand_out(event)
         elif event.kind is Framed.JUNK and self._framed_before:

@@ -4,6 +4,7 @@ import pytest
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
+from engine.mllp.connection import CUTS
 from engine.mllp.framing import Framed, frame
 from engine.mllp.room import WINDOW
 from tests.mllp.wire import Ward
@@ -84,6 +85,29 @@ def test_a_cut_off_frame_is_handed_out_for_the_quarantine():
     connection.dataReceived(b"\x0b" + A + frame(B))
     assert [event.kind for _, event in ward.frames] == [Framed.CUT, Framed.FRAME]
     assert ward.listener.counters.cut == 1
+
+
+def test_who_only_ever_begins_is_closed():
+    """A hundred beginnings with no whole message between them; one between them is enough to go on."""
+    ward = Ward()
+    connection, wire = ward.connect()
+
+    def cut(times):
+        for _ in range(times):
+            connection.dataReceived(b"\x0b" + A)
+            while len(ward.frames) > settled[0]:
+                settled[0] += 1
+                connection.answer(b"")
+
+    settled = [0]
+    cut(CUTS)
+    connection.dataReceived(frame(B))
+    cut(CUTS + 1)
+    assert not wire.closing
+    cut(1)
+    assert wire.closing
+    assert ward.faults == [("10.0.0.7:40312", "cut")]
+    assert [event.kind for _, event in ward.frames].count(Framed.CUT) == 2 * CUTS + 1
 
 
 def test_a_nested_start_is_counted_and_not_kept():
