@@ -1,7 +1,7 @@
 """The destinations of the network process: their lanes, connections and parked rows, in the reactor.
 
-Lanes are those that config.yaml names, and every other one in which messages of these destinations are queued: one that the
-configuration has no more is served until it is empty.
+Lanes are those that config.yaml names, and every other one of these destinations that has ever sent or been held, or in which
+messages are queued: one that the configuration has no more is served until it is empty, and held and released with the others.
 """
 
 from collections.abc import Callable, Sequence
@@ -61,6 +61,9 @@ class Delivering:
                 [row for row in opened.approvals if row.destination == name],
             )
             numbers = {*range(plan.lanes), *([STAT] if plan.stat_lane else []), *self.parkings[name].lanes}
+            numbers |= {
+                lane.lane for lane in opened.lanes if lane.destination == name
+            }  # or a hold would not reach them
             for number in sorted(numbers):
                 self._make(name, number)
         self._look_at_ages()

@@ -245,7 +245,10 @@ class LaneCommands:
         freed = self._freed(asked, rows)
         for row in rows:
             runner = self._delivering.runner_for((row.destination, row.lane))
-            work.append((runner, self._skipped(runner, lanes.get(runner, runner.newest), row, answer)))
+            lane = lanes.get(runner, runner.newest)
+            if row.seq == lane.done + 1 and _stands_for(runner, lane, row, asked.failed.get((row.lane, row.seq), "")):
+                lane = opened(lane)
+            work.append((runner, self._skipped(runner, lane, row, answer)))
             lanes[runner] = work[-1][1].lane
         work += [(runner, Decided((), opened(lanes.get(runner, runner.newest)))) for runner in freed]
         events = [DeliverySkipped(row.destination, row.lane, row.seq, row.entry, _name(who)) for row in rows]
@@ -284,8 +287,7 @@ class LaneCommands:
     def _skipped(self, runner: LaneRunner, lane: Lane, row: Queued, answer: str) -> Decided:
         attempt = Attempt(row.destination, row.lane, row.seq, self._ports.wall(), Decision.SKIPPED, answer, row.key)
         if row.seq == lane.done + 1:
-            # what the lane was held for is out of the way; one that a person stopped stays so
-            lane = passed(lane if lane.state is LaneState.STOPPED else opened(lane), row.seq)
+            lane = passed(lane, row.seq)
         elif row.seq > lane.done:
             runner.skip(row.seq)
         else:
@@ -367,6 +369,13 @@ def _opened(lane: Lane, head: Queued | None) -> Decided:
     """The lane goes on; a head that it was held for (`hold`) is let go, and sent in its place."""
     looked_at = head is not None and head.hold and head.seq == lane.done + 1 and lane.reason == head.hold
     return Decided((), opened(lane), approve=((head.lane, head.seq),) if head and looked_at else ())
+
+
+def _stands_for(runner: LaneRunner, lane: Lane, head: Queued, failed: str) -> bool:
+    """Whether the lane does not go on because of its head; `failed` is what the destination answered last to that."""
+    if lane.state is LaneState.HELD:  # or for a released row, which goes first, or by a restore
+        return not runner.parking.heads(lane.lane) and lane.reason in {failed, head.hold} - {""}
+    return lane.state is LaneState.OPEN
 
 
 def _lanes(runners: Sequence[LaneRunner]) -> list[Lane]:

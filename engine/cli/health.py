@@ -60,6 +60,7 @@ class Health(NamedTuple):
     alerts: Mapping[str, int] = {}
     failed: Mapping[str, int] = {}  # by destination: messages that lately failed there and do not go again
     removed: Mapping[str, int] = {}  # by destination that config.yaml lacks: messages that wait for it
+    new: Mapping[str, int] = {}  # by destination that the running network process does not know: the same
 
     @property
     def behind(self) -> int:
@@ -75,7 +76,9 @@ def gather(site: Path) -> Health:
     listeners = {name: f"{listener.host}:{listener.port}" for name, listener in sorted(config.listeners.items())}
     with open_readers(site) as readers:
         found = look(readers, names, listeners, (running, processes), time.time_ns() // 1000)
-    return found._replace(removed=_removed(found, config.destinations))
+    served = processes.get("processes", {}).get("network", {}).get("lanes")
+    new = _unserved(found, served) if served is not None else {}
+    return found._replace(removed=_removed(found, config.destinations), new=new)
 
 
 def ask_processes(site: Path) -> tuple[bool, Mapping[str, Any]]:
@@ -132,6 +135,15 @@ def _removed(health: Health, destinations: Collection[str]) -> dict[str, int]:
     return {name: count for name, count in sorted(waiting.items()) if count and name not in destinations}
 
 
+def _unserved(health: Health, served: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """What waits for destinations that the network process has no lane of: it runs with an older config.yaml."""
+    known = {lane["destination"] for lane in served}
+    waiting: Counter[str] = Counter()
+    for one in health.lanes:
+        waiting[one.lane.destination] += one.waiting
+    return {name: count for name, count in sorted(waiting.items()) if count and name not in known}
+
+
 def _quarantined(readers: Readers, failed: Iterable[OutcomeRow]) -> int:
     """Refused messages that a sender meant; not what was cut off, nor what nobody framed."""
     refused = {row.entry for row in failed if not row.channel and _REFUSED.match(row.reason)}
@@ -184,6 +196,11 @@ def needs(health: Health) -> list[str]:
     found += [
         f"destination {name} is not in config.yaml any more, and {count} messages wait for it; put it back to send them"
         for name, count in sorted(health.removed.items())
+    ]
+    found += [
+        f"destination {name} is newer than the running engine, and {count} messages wait for it; start the engine again to send them"
+        for name, count in sorted(health.new.items())
+        if name not in health.removed
     ]
     found += [
         f"destination {name} has {count} parked messages, refused or behind a refused one of their patient (backstory lane parked)"

@@ -167,3 +167,52 @@ def test_hold_is_kept_by_lanes_that_are_new(tmp_path, lanes):
     rig.ask("release")
     rig.pump()
     assert len(rig.pacs.ids) == 1 + len(new)
+
+
+@pytest.mark.parametrize("number", [1, 3, 1000])
+def test_a_lane_that_comes_back_is_held_and_released_with_the_others(tmp_path, number):
+    """config.yaml had more lanes once, and has them again: what was said to the destination meanwhile counts for them."""
+    rig = Rig(tmp_path, lanes=4, stat_lane=True)
+    rig.queue(A, B)
+    rig.queue(A, lane=number)
+    rig.pump()
+    wide, narrow = rig.plan, rig.plan._replace(lanes=1, stat_lane=False)
+    rig.plan = narrow
+    rig.crash()
+    rig.ask("hold", because="upgrade")
+    rig.plan = wide
+    rig.crash()
+    rig.queue(B, lane=number)
+    rig.pump()
+    assert sorted(rig.pacs.ids) == ["B1", "B2", "B3"]
+    assert rig.journal.lane("pacs", number)[4:6] == (LaneState.STOPPED, "held by anna: upgrade")
+    rig.plan = narrow
+    rig.crash()
+    rig.ask("release")
+    rig.plan = wide
+    rig.crash()
+    rig.pump()
+    assert sorted(rig.pacs.ids) == ["B1", "B2", "B3", "B4"]
+
+
+def test_skipping_another_message_does_not_release_what_the_lane_is_held_for(tmp_path):
+    """A released message was refused again and holds the lane; the one at the lane's head is skipped, and nothing else goes."""
+    rig = Rig(tmp_path)
+    refuse(rig, "B1")
+    rig.queue(A)
+    rig.pump()
+    rig.plan = rig.plan._replace(on_reject="hold")
+    rig.crash()
+    refuse(rig, "B1")
+    rig.ask("release", keys=[A])
+    rig.pump()
+    assert rig.lane.state is LaneState.HELD
+    rig.queue(B, B)
+    rig.pump()
+    rig.ask("skip", rows=[[0, 2]], because="x")
+    rig.pump()
+    assert (rig.pacs.ids, rig.lane.state, rig.lane.done) == (["B1", "B1"], LaneState.HELD, 2)
+    refuse(rig)
+    rig.ask("release")
+    rig.pump()
+    assert rig.pacs.ids == ["B1", "B1", "B1", "B3"]
