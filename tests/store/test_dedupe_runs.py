@@ -189,9 +189,10 @@ def test_a_constant_control_id_is_known_while_one_of_its_messages_is_young(log: 
     def one_of_many(at: int) -> Received:
         return message(1, at)._replace(body=b"MSH|1|%d" % next(numbers))
 
-    def others(at: int, count: int = RUN) -> None:
-        append(log, *(message(1_000 + next(numbers), at) for _ in range(count)))
-        upkeep(log)
+    def others(at: int) -> None:
+        append(log, *(message(1_000 + next(numbers), at) for _ in range(RUN)))
+        for _ in range(3):
+            upkeep(log)
 
     append(log, *(one_of_many(start) for _ in range(2 * RUN)))
     others(start)
@@ -199,8 +200,8 @@ def test_a_constant_control_id_is_known_while_one_of_its_messages_is_young(log: 
     late = one_of_many(at)
     ((position, _),) = append(log, late)
     others(at)
-    for day in range(1, 13):  # runs of day 0 go meanwhile
-        others(min(at + day * DAY // 2, at + DUPLICATE_KNOWN - 1))
+    for half in range(1, 15):  # runs of day 0 go meanwhile
+        others(min(at + half * DAY // 2, at + DUPLICATE_KNOWN - 1))
     assert append(log, late._replace(received=at + DUPLICATE_KNOWN - 1)) == [(position, True)]
     assert append(log, late._replace(received=at + DUPLICATE_KNOWN))[0][1] is False
 
