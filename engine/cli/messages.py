@@ -34,6 +34,19 @@ Examples:
   backstory messages release 4711
 """
 
+_RELEASE = """Let a quarantined message through: its listener's channels run over it as if it came now.
+
+Of a batch, every message. The same entry is released once, however often it is asked for.
+
+What was processed in the last 7 days is not processed again: its sender sent it once more and it was accepted, or it was
+part of something else that was released. The command says as which entry; --again processes it all the same.
+
+Examples:
+  backstory messages release 4711
+  backstory messages release 4711 --charset 8859/1
+  backstory messages release 4711 --again
+"""
+
 Position = Annotated[
     int, typer.Argument(help="Position of the entry, as `backstory messages` lists it.", min=1, max=2**63 - 1)
 ]
@@ -102,7 +115,7 @@ def show(
         typer.echo("\n".join(message_page(readers, entry, raw=raw)))
 
 
-@app.command("release")
+@app.command("release", help=teaching(_RELEASE))
 def release(
     position: Position,
     charset: Annotated[
@@ -113,17 +126,7 @@ def release(
     ] = False,
     site: SiteOption = Path(),
 ) -> None:
-    """Let a quarantined message through: its listener's channels run over it as if it came now.
-
-    Of a batch, every message. The same entry is released once, however often it is asked for. What was processed in the
-    last 7 days, since its sender sent it again or it was part of something else that was released, is not processed again
-    unless you say so.
-
-    Examples:
-      backstory messages release 4711
-      backstory messages release 4711 --charset 8859/1
-      backstory messages release 4711 --again
-    """
+    """Let a quarantined message through; the help text is above, where examples keep their lines."""
     from engine.app.control import user  # noqa: PLC0415 - only where a process is asked
     from engine.app.network_site import plan_of  # noqa: PLC0415 - as above
 
