@@ -58,6 +58,8 @@ class LogWriterSql:
         digests = [hashlib.sha256(r.body).digest() if r.prepared is None else r.prepared.sha256 for r in batch]
         known = [h for h in hashes if h is not None]
         same = self._resends.earlier(known)
+        if self._resends.releases and batch:
+            self._resends.forget_releases(batch[0].received)
         if same or self._resends.releases or not _distinct(batch, hashes):
             kept, appended = self._sift(zip(batch, hashes, digests, strict=True), same)
         else:  # nothing is asked of each: thousands may come at once, and everybody else waits for them

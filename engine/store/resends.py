@@ -83,18 +83,20 @@ class Resends:
             self.releases.pop(h, None)  # a dict keeps the place of what is replaced
             self.releases[h] = received.received
 
-    def _forget_releases(self, now: int) -> None:
+    def forget_releases(self, now: int) -> None:
         """Let go of those that are too old to count."""
         while self.releases and next(iter(self.releases.values())) <= now - DUPLICATE_KNOWN:
             del self.releases[next(iter(self.releases))]
 
     def release(self, received: Received, digest: bytes, *, refused: bool) -> int:
         """Where a person let this frame through, `refused` before, of a batch the first message; 0 where nobody did."""
-        self._forget_releases(received.received)
         digests = members(received, digest) if refused else (digest,)
-        hashes = [hash_of(LISTENER, released_identity(received.listener, one)) for one in digests]
-        if not all(h in self.releases for h in hashes):
-            return 0
+        hashes = []
+        for one in digests:
+            h = hash_of(LISTENER, released_identity(received.listener, one))
+            if h not in self.releases:
+                return 0
+            hashes.append(h)
         same = self.earlier(hashes)
         acts = [_young(same.get(h, {}), received.received) for h in hashes]
         return next(iter(acts[0].values()))[0] if all(acts) else 0
