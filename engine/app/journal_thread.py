@@ -14,7 +14,7 @@ from threading import Event, Thread
 
 from engine.app.journal_items import Act, Intake, Item, Opened, Outside, Settle, Settled
 from engine.channel.deliver import deliver
-from engine.channel.operator_acts import command_identity, processed_body
+from engine.channel.operator_acts import processed_body
 from engine.channel.ports import Appended, Journal, JournalTransaction
 from engine.channel.receive import Answer, receive
 from engine.errors import Retryable, StoreRefused
@@ -227,6 +227,5 @@ def _carry_out(tx: JournalTransaction, act: Act) -> Appended:
     processed = tx.log.processed(act.message, act.received) if act.message else 0
     if not processed:
         return tx.log.append([act.received])[0]
-    body = processed_body(act.received.body, processed)
-    tx.log.append([act.received._replace(body=body, identity=command_identity(act.command))])
+    tx.log.append([act.received._replace(body=processed_body(act.received.body, processed))])
     return Appended(processed, duplicate=True, answer="")

@@ -51,11 +51,12 @@ def release_body(
 
 
 def processed_body(release: bytes, entry: int) -> bytes:
-    """What to append instead of a release whose message was processed as this entry: only the note for the original."""
+    """What to append instead of a release whose message was processed as this entry: it settles the original, no more.
+
+    It has the identity of the release: what is settled is known from then on as what was let through is.
+    """
     words = words_in(release)
-    return _body(
-        act="processed", processed=entry, **{name: words.get(name) for name in ("entry", "number", "of", "who")}
-    )
+    return _body(act="release", processed=entry, **{name: words.get(name) for name in ("entry", "number", "of", "who")})
 
 
 def dismiss_body(entry: int, because: str, who: str) -> bytes:
@@ -92,9 +93,7 @@ def read(entry: Entry) -> OutcomeNote | Release | str:
     if act == "note":
         return _note(entry, words)
     if act == "release":
-        return _release(entry, words)
-    if act == "processed":
-        return _processed(entry, words)
+        return _processed(entry, words) if "processed" in words else _release(entry, words)
     if act == "dismiss":
         if not _positive(words.get("entry")):
             return "a dismissal needs an entry"

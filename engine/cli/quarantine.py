@@ -119,14 +119,13 @@ def act_lines(entry: Entry) -> Iterator[str]:
     """What an operator's entry did, and who."""
     words = words_of(entry)
     if words.get("act") == "release":
-        number, of = words.get("number"), words.get("of")
+        number, of, processed = (words.get(name) for name in ("number", "of", "processed"))
         again = ", again" if words.get("again") else ""
         who = printable(str(words.get("who")))
-        yield f"  {'releases':<10}entry {words.get('entry')}, message {number} of {of}{again}, by {who}"
-    elif words.get("act") == "processed":
-        number, of, processed = (words.get(name) for name in ("number", "of", "processed"))
-        yield f"  {'settles':<10}entry {words.get('entry')}, message {number} of {of}, by {printable(str(words.get('who')))}"
-        yield f"  {'because':<10}it was processed as entry {processed}"
+        does = "settles" if processed else "releases"
+        yield f"  {does:<10}entry {words.get('entry')}, message {number} of {of}{again}, by {who}"
+        if processed:
+            yield f"  {'because':<10}it was processed as entry {processed}"
     elif words.get("act") == "dismiss":
         yield f"  {'dismisses':<10}entry {words.get('entry')}, by {printable(str(words.get('who')))}"
         yield f"  {'because':<10}{printable(str(words.get('because')))}"

@@ -94,14 +94,36 @@ def test_the_same_release_again_is_no_other_one(journals):
     assert places(journals.append(act(x))) == [(1, True, "")]
 
 
-def test_what_is_settled_without_a_release_releases_nothing(journals):
-    """The note for the original is no release: the same bytes that come are judged for themselves."""
+def settled(message, entry, **changes):
+    """The act that is kept instead of the release of a message that was processed as this entry."""
+    release = act(message, **changes)
+    return release._replace(body=processed_body(release.body, entry))
+
+
+def test_what_is_settled_is_known_like_what_was_released(journals):
+    """For seven days from then, also where the message was processed long before; the same command settles it once."""
     x = order(1)
-    note = act(x)._replace(body=processed_body(act(x).body, 1), identity=b"command\0\0id1")
-    journals.append(x, note)
-    later = x._replace(received=x.received + 7 * DAY - 1)
-    assert places(journals.append(later)) == [(1, True, "AA")]
-    assert places(journals.append(later._replace(received=x.received + 7 * DAY))) == [(3, False, "AA")]
+    journals.append(x)
+    assert places(journals.append(settled(x, 1, at=16 * DAY))) == [(2, False, "")]
+    assert places(journals.append(settled(x, 1, at=16 * DAY + 1))) == [(2, True, "")]
+    assert processed(journals, act(x, position=5, at=16 * DAY + 1)) == 1
+    journals.reopen()
+    assert processed(journals, act(x, position=5, at=18 * DAY)) == 2
+    assert places(journals.append(x._replace(received=18 * DAY))) == [(2, True, "AA")]
+    assert places(journals.append(refused(x, received=18 * DAY))) == [(2, True, "AA")]
+    assert places(journals.append(x._replace(received=23 * DAY))) == [(3, False, "AA")]
+
+
+def test_a_batch_of_which_one_message_was_accepted_before_is_let_through_whole(journals):
+    """One is released, the other one settled: refused again, the batch is answered as accepted."""
+    x, y = order(1), order(2)
+    body = b"BHS|^~\\&\r" + x.body + y.body + b"BTS|9\r"
+    batch = refused(x, "AE|100|", body=body, identity=b"B1")
+    journals.append(x, batch)
+    journals.append(act(y, position=2, number=2, of=2))
+    assert places(journals.append(batch)) == [(2, True, "AE|100|")]
+    journals.append(settled(x, 1, position=2, number=1, of=2))
+    assert places(journals.append(batch)) == [(4, True, "AA")]
 
 
 @pytest.mark.parametrize(

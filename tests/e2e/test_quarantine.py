@@ -121,6 +121,8 @@ def test_what_was_processed_already_is_released_only_when_a_person_says_again(tm
         engine.wait_processed(8)
         wait_for(lambda: len(sink.received) == 2, "each order arrives")
         assert backstory(engine, "status")[0] == 0
+        assert b"MSA|AA|B1" in engine.send("ris", first)
+        assert b"MSA|AA|B2" in engine.send("ris", second)
         assert backstory(engine, "messages", "release", "3")[1].splitlines() == [
             "entry 3, message 1 of 2, was processed as entry 1",
             "entry 3, message 2 of 2, was processed as entry 5",
