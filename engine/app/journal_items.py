@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from engine.channel.deliver import Decided
-from engine.channel.ports import Appended, Approval, Lane, Parked, Received, Skip
+from engine.channel.ports import Appended, Approval, Lane, LetThrough, Parked, Received, Skip
 from engine.channel.receive import Answer, Judged
 from engine.errors import BackstoryError
 from engine.mllp.framing import FrameEvent
@@ -60,6 +60,7 @@ class Act(NamedTuple):
     received: Received
     done: "Future[Appended]"
     command: str  # id of the command that asked for it (D17)
+    message: LetThrough | None = None  # of a release: what must not be processed twice
 
 
 Item = Intake | Settle | Act

@@ -14,6 +14,7 @@ from threading import Event, Thread
 
 from engine.app.journal_items import Act, Intake, Item, Opened, Outside, Settle, Settled
 from engine.channel.deliver import deliver
+from engine.channel.operator_acts import processed_body
 from engine.channel.ports import Appended, Journal, JournalTransaction
 from engine.channel.receive import Answer, receive
 from engine.errors import Retryable, StoreRefused
@@ -217,7 +218,14 @@ def _write(
     answers = receive(tx, [intake.judged for intake in intakes]) if intakes else []
     if lanes:
         deliver(tx, [settle.decided for settle in lanes])
-    appended = tx.log.append([act.received for act in acts]) if acts else []
-    for act in acts:
-        tx.wire.command(act.command)
-    return answers, appended
+    return answers, [_carry_out(tx, act) for act in acts]
+
+
+def _carry_out(tx: JournalTransaction, act: Act) -> Appended:
+    """Keep the act; of a release of what was processed already only that somebody asked for it, so that it is settled."""
+    tx.wire.command(act.command)
+    processed = tx.log.processed(act.message, act.received) if act.message else 0
+    if not processed:
+        return tx.log.append([act.received])[0]
+    tx.log.append([act.received._replace(body=processed_body(act.received.body, processed))])
+    return Appended(processed, duplicate=True, answer="")

@@ -10,7 +10,8 @@ from engine.app.control import Command
 from engine.app.events import CommandRefused, Event
 from engine.app.exchange import Exchange
 from engine.app.journal_items import Act
-from engine.channel.operator_acts import LISTENER, identity_of
+from engine.channel.let_through import let_through
+from engine.channel.operator_acts import LISTENER, command_identity, identity_of
 from engine.channel.ports import Appended, Kind, Received
 from engine.errors import Rejected, Retryable
 
@@ -54,16 +55,20 @@ class NetworkCommands:
         return {"reloaded": self._exchange.certificates.reload()}
 
     def _append(self, command: Command) -> dict[str, Any]:
-        """Append `args.body` (base64) as an operator's entry; the same command again answers with the same position."""
+        """Append `args.body` (base64) as an operator's entry; the same command again answers with the same position.
+
+        So does the release of a message that was processed already, with the position of that.
+        """
         body = _body(command.args)
         flags = str(command.args.get("flags", ""))
         if not flags.isascii() or not flags.isprintable():
             raise Rejected("append: flags are printable ASCII words")
         charset = str(command.args.get("charset", "utf-8"))
-        identity = identity_of(body) or b"command\0\0" + command.id.encode("utf-8", "replace")
+        identity = identity_of(body) or command_identity(command.id)
         kept = (body, charset, Kind.OPERATOR, "", flags, identity)
         done: Future[Appended] = Future()
-        self._exchange.thread.put(Act(Received(LISTENER, "control", self._wall(), *kept), done, command.id))
+        received = Received(LISTENER, "control", self._wall(), *kept)
+        self._exchange.thread.put(Act(received, done, command.id, let_through(body)))
         try:
             place = done.result(TIMEOUT)
         except TimeoutError:

@@ -11,6 +11,9 @@ from engine.hl7.charset import usable
 
 LISTENER = "backstory"  # the internal listener that they come through
 VALIDATE, RELEASED, DISMISSED = "validate", "released", "dismissed"  # kinds of notes
+RELEASE = b"release\0\0"  # how the identity of a release begins
+PROCESSED = ", processed as entry "  # in the text of the note of what was settled without a release
+RELEASE_BODY = b'{"act": "release"'  # ... and its body
 ONCE = frozenset({RELEASED, DISMISSED})  # what is done once to an entry, however often it is asked for
 
 
@@ -32,14 +35,28 @@ def note_body(entry: int, channel: str, run: int, kind: str, text: str) -> bytes
     return _body(act="note", entry=entry, channel=channel, run=run, kind=kind, text=text)
 
 
-def release_body(original: Entry, message: bytes, charset: str, *, number: int, of: int, who: str) -> bytes:
+def release_body(
+    original: Entry, message: bytes, charset: str, *, number: int, of: int, who: str, again: bool = False
+) -> bytes:
     """What to append so that a quarantined message, or one of a batch, goes through the channels of its listener.
 
-    It carries the message, so that it stands for itself when the original is trimmed.
+    It carries the message, so that it stands for itself when the original is trimmed. `again`: also where the message
+    was processed before, which the person has decided.
     """
     body = base64.b64encode(message).decode("ascii")
-    place = {"entry": original.position, "number": number, "of": of, "listener": original.listener}
+    place: dict[str, object] = {"entry": original.position, "number": number, "of": of, "listener": original.listener}
+    if again:
+        place["again"] = True
     return _body(act="release", peer=original.peer, charset=charset, who=who, body=body, **place)
+
+
+def processed_body(release: bytes, entry: int) -> bytes:
+    """What to append instead of a release whose message was processed as this entry: it settles the original, no more.
+
+    It has the identity of the release: what is settled is known from then on as what was let through is.
+    """
+    words = words_in(release)
+    return _body(act="release", processed=entry, **{name: words.get(name) for name in ("entry", "number", "of", "who")})
 
 
 def dismiss_body(entry: int, because: str, who: str) -> bytes:
@@ -49,7 +66,12 @@ def dismiss_body(entry: int, because: str, who: str) -> bytes:
 
 def released_identity(listener: str, digest: bytes) -> bytes:
     """The identity of a release, by which the journal knows that a message was let through; `digest` is its sha256."""
-    return b"release\0\0" + hashlib.sha256(listener.encode() + b"\0" + digest).digest()
+    return RELEASE + hashlib.sha256(listener.encode() + b"\0" + digest).digest()
+
+
+def command_identity(command: str) -> bytes:
+    """The identity of an act that has none of its own: the id of the command that asked for it (D17)."""
+    return b"command\0\0" + command.encode("utf-8", "replace")
 
 
 def identity_of(body: bytes) -> bytes:
@@ -71,12 +93,18 @@ def read(entry: Entry) -> OutcomeNote | Release | str:
     if act == "note":
         return _note(entry, words)
     if act == "release":
-        return _release(entry, words)
+        return _processed(entry, words) if "processed" in words else _release(entry, words)
     if act == "dismiss":
         if not _positive(words.get("entry")):
             return "a dismissal needs an entry"
         return OutcomeNote(words["entry"], "", 1, entry.position, DISMISSED, "by a person")
     return "the act is not known"
+
+
+def text_of(number: int, of: int, *, again: bool = False, processed: int = 0) -> str:
+    """The text of the note that a release leaves for its original."""
+    which = f"message {number} of {of}"
+    return f"{which}{PROCESSED}{processed}" if processed else f"{which}, again" if again else which
 
 
 def words_of(entry: Entry) -> dict[str, Any]:
@@ -121,5 +149,12 @@ def _release(entry: Entry, words: dict[str, Any]) -> Release | str:
     except (TypeError, ValueError, binascii.Error):
         return "a release needs a message"
     released = entry._replace(listener=listener, peer=peer, body=message, charset=charset, kind=Kind.MESSAGE)
-    text = f"message {words['number']} of {words['of']}"
+    text = text_of(words["number"], words["of"], again=bool(words.get("again")))
     return Release(released, OutcomeNote(words["entry"], "", 1, entry.position, RELEASED, text))
+
+
+def _processed(entry: Entry, words: dict[str, Any]) -> OutcomeNote | str:
+    if not all(_positive(words.get(name)) for name in ("entry", "number", "of", "processed")):
+        return "a message that was processed needs an entry, which of its messages, and as what"
+    text = text_of(words["number"], words["of"], processed=words["processed"])
+    return OutcomeNote(words["entry"], "", 1, entry.position, RELEASED, text)

@@ -25,6 +25,7 @@ from engine.channel.rows import (
     Kind,
     Lane,
     LaneState,
+    LetThrough,
     OrderLane,
     OutcomeNote,
     OutcomeRow,
@@ -60,6 +61,7 @@ __all__ = [
     "Kind",
     "Lane",
     "LaneState",
+    "LetThrough",
     "LogReader",
     "LogWriter",
     "OrderLane",
@@ -84,6 +86,13 @@ class LogWriter(Protocol):
 
     def append(self, batch: Sequence[Received]) -> list[Appended]:
         """Append in order. G1: durable once the transaction has ended. G3: same listener, identity and body: the first."""
+        ...
+
+    def processed(self, message: LetThrough, act: Received) -> int:
+        """The entry that the message was accepted as, or that let it through, in the 7 days before this act; 0: none.
+
+        Also 0 where this very act is kept already: it is a duplicate, and `append` says of what.
+        """
         ...
 
 

@@ -13,7 +13,9 @@ from engine.hl7.msh import scan_msh
 _CUT = ("cut_off", "too_long", "utf_16")
 
 
-def releases(entry: Entry, charset: str, who: str, rules: ListenerRules | None = None) -> list[bytes]:
+def releases(
+    entry: Entry, charset: str, who: str, rules: ListenerRules | None = None, *, again: bool = False
+) -> list[bytes]:
     """The operator's entries that release this one: one for each message it holds.
 
     Args:
@@ -21,6 +23,7 @@ def releases(entry: Entry, charset: str, who: str, rules: ListenerRules | None =
         charset: a word of table 0211 or a codec; "" = as the message says, where that can be read.
         who: the person.
         rules: of the listener as it is configured now; None: of one of which nothing is said.
+        again: also what was processed before.
 
     Raises:
         Rejected: it cannot be released; the text says why and what can be done instead.
@@ -37,7 +40,7 @@ def releases(entry: Entry, charset: str, who: str, rules: ListenerRules | None =
         rules = rules._replace(override=_named(charset))
     found = [_message(entry, raw, rules, number, named=bool(charset)) for number, raw in enumerate(messages, 1)]
     return [
-        release_body(entry, raw, codec, number=number, of=len(found), who=who)
+        release_body(entry, raw, codec, number=number, of=len(found), who=who, again=again)
         for number, (raw, codec) in enumerate(found, 1)
     ]
 

@@ -66,6 +66,17 @@ class Appended(NamedTuple):
     control_id_reused: bool = False
 
 
+class LetThrough(NamedTuple):
+    """A message that a person lets through, as the journal would know it if it came by itself."""
+
+    listener: str
+    identities: tuple[bytes, ...]  # what Received.identity may be of it: its header as bytes, and in its character set
+    sha256: bytes
+
+    def __repr__(self) -> str:
+        return f"LetThrough({self.listener})"
+
+
 class Entry(NamedTuple):
     """One message of the journal."""
 

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from engine.channel.operator_acts import DISMISSED, RELEASED
+from engine.channel.operator_acts import DISMISSED, text_of
 from engine.channel.ports import Entry
 from engine.channel.release import dismissal, releases
 from engine.cli import new_application, teaching
 from engine.cli.console import columns
+from engine.cli.quarantine import known_as, released_before
 from engine.cli.search import Criteria, search
 from engine.cli.site import Readers, SiteOption, open_readers, socket_of
 from engine.errors import ConfigError, Retryable
@@ -31,6 +32,19 @@ Examples:
   backstory messages --channel orders_to_pacs --limit 50 --before 4711
   backstory messages show 4711
   backstory messages release 4711
+"""
+
+_RELEASE = """Let a quarantined message through: its listener's channels run over it as if it came now.
+
+Of a batch, every message. The same entry is released once, however often it is asked for.
+
+What was processed in the last 7 days is not processed again: its sender sent it once more and it was accepted, or it was
+part of something else that was released. The command says as which entry; --again processes it all the same.
+
+Examples:
+  backstory messages release 4711
+  backstory messages release 4711 --charset 8859/1
+  backstory messages release 4711 --again
 """
 
 Position = Annotated[
@@ -101,35 +115,35 @@ def show(
         typer.echo("\n".join(message_page(readers, entry, raw=raw)))
 
 
-@app.command("release")
+@app.command("release", help=teaching(_RELEASE))
 def release(
     position: Position,
     charset: Annotated[
         str, typer.Option("--charset", help="What it is written in: 8859/1, UTF-8, ... Needed where that was wrong.")
     ] = "",
+    again: Annotated[
+        bool, typer.Option("--again", help="Also what was processed before; once more, and only once.")
+    ] = False,
     site: SiteOption = Path(),
 ) -> None:
-    """Let a quarantined message through: its listener's channels run over it as if it came now.
-
-    Of a batch, every message. The same entry is released once, however often it is asked for.
-
-    Examples:
-      backstory messages release 4711
-      backstory messages release 4711 --charset 8859/1
-    """
+    """Let a quarantined message through; the help text is above, where examples keep their lines."""
     from engine.app.control import user  # noqa: PLC0415 - only where a process is asked
     from engine.app.network_site import plan_of  # noqa: PLC0415 - as above
 
     with open_readers(site) as readers:
         entry = _entry(readers, position)
         rules = next((plan.rules for plan in plan_of(site).listeners if plan.rules.name == entry.listener), None)
-        bodies = releases(entry, charset, user(), rules)
-        done = {note.text: note.cause for note in readers.store.notes([position]) if note.kind == RELEASED}
-    for number, body in enumerate(bodies, 1):
-        text = f"message {number} of {len(bodies)}"
-        place, before = (done[text], True) if text in done else _append(site, body, f"release:{position}:{number}")
-        which = f", {text}," if len(bodies) > 1 else ""
-        typer.echo(f"entry {position}{which} {'was released before' if before else 'is released'} as entry {place}")
+        bodies = releases(entry, charset, user(), rules, again=again)
+        notes = readers.store.notes([position])
+        for number, body in enumerate(bodies, 1):
+            which = f", {text_of(number, len(bodies))}," if len(bodies) > 1 else ""
+            done = released_before(notes, number, len(bodies), again=again)
+            if not done:
+                place, duplicate = _append(site, body, f"release:{position}:{number}{':again' * again}")
+                done = f"is released as entry {place}"
+                if duplicate:
+                    done = known_as(place, readers.journal.entry(place), position, number)
+            typer.echo(f"entry {position}{which} {done}")
 
 
 @app.command("dismiss")

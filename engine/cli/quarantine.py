@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from engine.channel.operator_acts import DISMISSED, RELEASED, Release, read, words_of
+from engine.channel.operator_acts import DISMISSED, PROCESSED, RELEASED, Release, read, text_of, words_of
 from engine.channel.ports import Entry, Kind, OutcomeNote
 from engine.channel.release import releases
 from engine.cli.console import printable
@@ -73,8 +73,31 @@ def state(entry: Entry, notes: Iterable[OutcomeNote]) -> str:
     """`QUARANTINED AR 202`, and what a person did about it."""
     refusal = Refusal.of(entry)
     why = f"{refusal.code or 'silently'} {refusal.error}" if refusal.error else entry.flags.split(" ")[0]
-    acts = [f"{note.kind} by entry {note.cause}" for note in notes if note.kind in (RELEASED, DISMISSED)]
+    acts = [_act(note) for note in notes if note.kind in (RELEASED, DISMISSED)]
     return ", ".join([f"QUARANTINED {why}".strip(), *acts])
+
+
+def _act(note: OutcomeNote) -> str:
+    processed = note.text.partition(PROCESSED)[2]
+    return f"processed as entry {processed}" if processed else f"{note.kind} by entry {note.cause}"
+
+
+def released_before(notes: Iterable[OutcomeNote], number: int, of: int, *, again: bool) -> str:
+    """How a message of the entry that has these notes was settled; "" where it was not."""
+    text = text_of(number, of, again=again)
+    for note in notes:
+        which, _, processed = note.text.partition(PROCESSED)
+        if note.kind == RELEASED and which == text:
+            return f"was processed as entry {processed}" if processed else f"was released before as entry {note.cause}"
+    return ""
+
+
+def known_as(place: int, found: Entry | None, position: int, number: int) -> str:
+    """What the journal found instead of releasing this message of an entry: this release itself, or that it was processed."""
+    words = words_of(found) if found is not None and found.kind is Kind.OPERATOR else {}
+    if found is None or (words.get("entry"), words.get("number")) == (position, number):
+        return f"was released before as entry {place}"
+    return f"was processed as entry {place} (--again processes it once more)"
 
 
 def explanation(entry: Entry) -> Iterator[str]:
@@ -96,8 +119,13 @@ def act_lines(entry: Entry) -> Iterator[str]:
     """What an operator's entry did, and who."""
     words = words_of(entry)
     if words.get("act") == "release":
-        number, of = words.get("number"), words.get("of")
-        yield f"  {'releases':<10}entry {words.get('entry')}, message {number} of {of}, by {printable(str(words.get('who')))}"
+        number, of, processed = (words.get(name) for name in ("number", "of", "processed"))
+        again = ", again" if words.get("again") else ""
+        who = printable(str(words.get("who")))
+        does = "settles" if processed else "releases"
+        yield f"  {does:<10}entry {words.get('entry')}, message {number} of {of}{again}, by {who}"
+        if processed:
+            yield f"  {'because':<10}it was processed as entry {processed}"
     elif words.get("act") == "dismiss":
         yield f"  {'dismisses':<10}entry {words.get('entry')}, by {printable(str(words.get('who')))}"
         yield f"  {'because':<10}{printable(str(words.get('because')))}"

@@ -6,7 +6,8 @@ A tree over random hashes would make every message write a page of its own: 4 KB
   in pieces, so that nobody waits for the whole; what a run that was not finished left is deleted when it is begun again;
 - each run has a *plane*, a Bloom filter of 64 KiB (`planes.py`); a hash is looked up only in the runs whose plane says
   "perhaps", which for a new message is none of the 60 runs of a million entries 19 times in 20;
-- a run whose newest entry is older than 7 days is dropped whole.
+- a run whose newest entry is older than 8 days is dropped whole: those of one control id that are found by it alone must be
+  known a day longer than those that are found by their bytes as well (`resends.is_one_of_many`).
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select
 
 from engine.channel.ports import Received
 from engine.store.planes import Planes, plane_of
-from engine.store.rules import DUPLICATE_KNOWN
+from engine.store.rules import DAY, DUPLICATE_KNOWN
 from engine.store.sql import ZERO, Inserts, Lookups, fetch, run, text_of
 from engine.store.tables import dedupe, dedupe_runs, entries
 
@@ -141,7 +142,7 @@ class Dedupe:
     def _finish(self, sealing: Sealing) -> Sealing:
         """Make the run one, and drop those that are too old."""
         ((newest,),) = fetch(self._connection, _NEWEST, (sealing.last,)) or ((0,),)
-        expired = {old for (old,) in fetch(self._connection, _EXPIRED, (newest - DUPLICATE_KNOWN,))}
+        expired = {old for (old,) in fetch(self._connection, _EXPIRED, (newest - DUPLICATE_KNOWN - DAY,))}
         for old in expired:
             run(self._connection, _DROP_HASHES, (old,))
             run(self._connection, _DROP_RUN, (old,))

@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, or_, select
 
-from engine.channel.ports import Appended, Entry, Kind, Received
+from engine.channel.ports import Appended, Entry, Kind, LetThrough, Received
 from engine.errors import StoreRefused
 from engine.store.bodies import Packer
 from engine.store.dedupe import Dedupe, identified
-from engine.store.resends import MANY, Resends, Same, hash_of_many, note, resend_of
-from engine.store.rules import answers_for, may_be_released
+from engine.store.resends import Resends, Same, hash_of_many, is_one_of_many, note, resend_of
+from engine.store.rules import answer_of_released, answers_for
 from engine.store.sql import ZERO, Inserts, Row, driver, fetch, limited, text_of
 from engine.store.tables import entries
 from engine.store.words import WordReader, WordWriter
@@ -58,6 +58,8 @@ class LogWriterSql:
         digests = [hashlib.sha256(r.body).digest() if r.prepared is None else r.prepared.sha256 for r in batch]
         known = [h for h in hashes if h is not None]
         same = self._resends.earlier(known)
+        if self._resends.releases and batch:
+            self._resends.forget_releases(batch[0].received)
         if same or self._resends.releases or not _distinct(batch, hashes):
             kept, appended = self._sift(zip(batch, hashes, digests, strict=True), same)
         else:  # nothing is asked of each: thousands may come at once, and everybody else waits for them
@@ -68,32 +70,38 @@ class LogWriterSql:
         self._last += len(kept)
         return appended
 
+    def processed(self, message: LetThrough, act: Received) -> int:
+        """See engine.channel.ports.LogWriter."""
+        return self._resends.processed(message, act)
+
     def _sift(self, batch: Iterable[Kept], same: dict[int, Same]) -> tuple[list[Kept], list[Appended]]:
         """What was not there before, and where each went."""
-        releases = self._resends.releases
+        resends = self._resends
         kept: list[Kept] = []
         appended = []
         for received, h, digest in batch:
             earlier = None if h is None else same.get(h)
             first, reused = resend_of(earlier, digest, received.received) if earlier else (None, False)
-            if earlier and first is None:
-                first = self._resends.among_many(received, digest)
+            place = received.listener, received.identity, digest
+            if earlier and (first is None or first[3] == Kind.QUARANTINED):
+                first = resends.among_many(*place, received.received) or first
+            refused = first is not None and first[3] == Kind.QUARANTINED
+            if resends.releases and (first is None or refused) and received.kind is not Kind.OPERATOR:
+                release = resends.release(received, digest, refused=refused)
+                if release:
+                    appended.append(Appended(release, duplicate=True, answer=answer_of_released(received)))
+                    continue
             if first is not None and answers_for(first[3], received):
                 appended.append(Appended(first[0], duplicate=True, answer=first[2]))
                 continue
-            if releases and may_be_released(received, refused=first is not None):
-                release = self._resends.release(received, digest)
-                if release:
-                    appended.append(Appended(release, duplicate=True, answer=received.answer))
-                    continue
-            key = hash_of_many(received, digest) if earlier and len(earlier) >= MANY else h
+            key = hash_of_many(*place) if earlier and is_one_of_many(earlier, received.received) else h
             kept.append((received, key, digest))
             position = self._last + len(kept)
             if h is not None and key is not None:
                 note(same.setdefault(h, {}), digest, (position, received.received, received.answer, int(received.kind)))
                 self.dedupe.add((key,), position)
                 if received.kind is Kind.OPERATOR:
-                    releases.add(h)
+                    resends.note_release(h, received)
             reused = reused and first is None
             appended.append(Appended(position, duplicate=False, answer=received.answer, control_id_reused=reused))
         return kept, appended

@@ -12,13 +12,15 @@ from engine.channel.ports import (
     Decision,
     Entry,
     JournalTransaction,
+    Kind,
     Lane,
+    LetThrough,
     Parked,
     Received,
     Skip,
 )
 from engine.errors import ConfigError, StoreRefused
-from engine.store.rules import DUPLICATE_KNOWN, answers_for, may_be_released, refuse_unstorable
+from engine.store.rules import DUPLICATE_KNOWN, answer_of_released, answers_for, members, refuse_unstorable
 
 
 class MemoryJournal:
@@ -66,34 +68,39 @@ class MemoryJournal:
         digest = hashlib.sha256(received.body).digest()
         earlier = self._known(received.listener, received.identity, received.received) if received.identity else []
         same = next((entry for entry in reversed(earlier) if entry.sha256 == digest), None)
+        refused = same is not None and same.kind is Kind.QUARANTINED
+        if received.kind is not Kind.OPERATOR and (same is None or refused):
+            digests = members(received, digest) if refused else [digest]
+            acts = [self._releases(received.listener, one, received.received) for one in digests]
+            if all(acts):
+                return Appended(acts[0][0].position, duplicate=True, answer=answer_of_released(received))
         if same is not None and answers_for(same.kind, received):
             return Appended(same.position, duplicate=True, answer=same.answer)
-        if may_be_released(received, refused=same is not None):
-            release = self._known(LISTENER, released_identity(received.listener, digest), received.received)
-            if release:
-                return Appended(release[0].position, duplicate=True, answer=received.answer)
         position = len(self._entries) + 1
         if received.identity:
             identity = received.listener, received.identity
             self._same.setdefault(identity, []).append(position)
             self._identities.append(identity)
         r = received
-        self._entries.append(
-            Entry(
-                position,
-                r.partition,
-                r.listener,
-                r.peer,
-                r.received,
-                r.body,
-                r.charset,
-                r.kind,
-                r.answer,
-                r.flags,
-                digest,
-            )
-        )
+        place = position, r.partition, r.listener, r.peer, r.received
+        self._entries.append(Entry(*place, r.body, r.charset, r.kind, r.answer, r.flags, digest))
         return Appended(position, duplicate=False, answer=r.answer, control_id_reused=bool(earlier) and same is None)
+
+    def processed(self, message: LetThrough, act: Received) -> int:
+        acts = self._releases(message.listener, message.sha256, act.received)
+        if any(one.body == act.body for one in acts):
+            return 0
+        accepted = [
+            entry
+            for identity in message.identities
+            for entry in self._known(message.listener, identity, act.received)
+            if entry.kind is Kind.MESSAGE and entry.sha256 == message.sha256
+        ]
+        return next((entry.position for entry in [*accepted, *acts]), 0)
+
+    def _releases(self, listener: str, digest: bytes, now: int) -> list[Entry]:
+        """The acts that let these bytes through."""
+        return self._known(LISTENER, released_identity(listener, digest), now)
 
     def _known(self, listener: str, identity: bytes, now: int) -> list[Entry]:
         """Earlier entries of the same sender and control id, as far back as a resend is recognised."""

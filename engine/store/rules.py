@@ -1,16 +1,21 @@
 """What both forms of storage agree on: how long a duplicate is known, what can be stored, how search keys are numbered."""
 
+import hashlib
 from collections.abc import Iterable
 from typing import Final
 
-from engine.channel.ports import BATCH, Kind, Received
+from engine.channel.let_through import accepted_answer
+from engine.channel.ports import Kind, Received
 from engine.errors import StoreRefused
+from engine.hl7.batch import is_batch, split_batch
 
-DUPLICATE_KNOWN: Final = 7 * 86_400_000_000  # microseconds for which a resend is recognised (D16)
+DAY: Final = 86_400_000_000  # microseconds
+DUPLICATE_KNOWN: Final = 7 * DAY  # microseconds for which a resend is recognised (D16)
 
 SEARCH_KINDS: Final = {"patient": 1, "control_id": 2, "accession": 3, "placer": 4, "filler": 5, "visit": 6, "sent": 7}
 
 _LARGEST = 2**63
+_PART = frozenset({"cut_off", "too_long", "utf_16"})  # flags of frames of which not every message is there
 
 
 def answers_for(kind: int, received: Received) -> bool:
@@ -21,9 +26,16 @@ def answers_for(kind: int, received: Received) -> bool:
     return kind != Kind.QUARANTINED or received.kind is not Kind.MESSAGE
 
 
-def may_be_released(received: Received, *, refused: bool) -> bool:
-    """Whether a person may have let these bytes through: they were refused before, alone or as part of a batch."""
-    return received.kind is Kind.MESSAGE and (refused or BATCH in received.flags.split())
+def answer_of_released(received: Received) -> str:
+    """What the resend of a message is answered that a person let through, whether it would be refused again or not."""
+    return received.answer if received.kind is Kind.MESSAGE else accepted_answer(received)
+
+
+def members(received: Received, digest: bytes) -> list[bytes]:
+    """The digests of what must have been let through so that a refused frame was: itself, or each message of a batch."""
+    if not is_batch(received.body) or not _PART.isdisjoint(received.flags.split()):
+        return [digest]
+    return [hashlib.sha256(message).digest() for message in split_batch(received.body).messages] or [digest]
 
 
 def refuse_unstorable(rows: Iterable[Iterable[object]]) -> None:

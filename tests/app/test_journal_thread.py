@@ -12,8 +12,11 @@ from engine.app import journal_thread
 from engine.app.journal_items import Act, Intake, Settle, told
 from engine.app.journal_thread import APART_BYTES, JournalThread
 from engine.channel.deliver import Decided
-from engine.channel.ports import Attempt, Decision, Kind, Lane, Received
+from engine.channel.let_through import let_through
+from engine.channel.operator_acts import identity_of, read
+from engine.channel.ports import Appended, Attempt, Decision, Kind, Lane, Received
 from engine.channel.receive import ListenerRules, judge
+from engine.channel.release import releases
 from engine.errors import Retryable, StoreBroken, StoreRefused
 from engine.mllp.framing import Framed, FrameEvent
 from engine.store.memory import MemoryJournal
@@ -149,6 +152,28 @@ def test_what_waits_shares_one_commit(journal, outside, thread):
     assert wanted.done.result(SOON).position == 3
     assert journal.lanes() == [Lane("pacs", 0, done=1)]
     assert journal.command_done("c1")
+
+
+def test_a_release_of_what_comes_in_the_same_commit_only_settles_it(journal, outside, thread):
+    """Nothing slips in between the look and the release; the command given twice settles it once."""
+    message = judged("C1").received[0]
+    original = message._replace(kind=Kind.QUARANTINED, answer="AR|202|")
+    with journal.transaction() as tx:
+        tx.log.append([original])
+    (body,) = releases(journal.entry(1), "", "anna")
+    acts = []
+    for _ in range(2):
+        received = Received("backstory", "control", NOW, body, "utf-8", Kind.OPERATOR, "", "", identity_of(body))
+        acts.append(Act(received, Future(), "release:1:1", let_through(body)))
+    for item in (intake("a", "C1"), *acts):
+        thread.put(item)
+    thread.start()
+    assert outside.next()[1].answers[0].entry == 2
+    assert [one.done.result(SOON) for one in acts] == [Appended(2, duplicate=True, answer="")] * 2
+    assert journal.tails() == {0: 3}
+    note = read(journal.entry(3))
+    assert (note.entry, note.kind, note.text) == (1, "released", "message 1 of 1, processed as entry 2")
+    assert journal.command_done("release:1:1")
 
 
 def test_nothing_is_answered_before_the_commit(journal, outside, thread):

@@ -1,6 +1,7 @@
 """What the network process does on command."""
 
 import base64
+import hashlib
 from types import SimpleNamespace
 
 import pytest
@@ -8,10 +9,13 @@ import pytest
 from engine.app.control import Command
 from engine.app.events import CommandRefused
 from engine.app.network_commands import NetworkCommands
-from engine.channel.ports import Appended, Kind
+from engine.channel.operator_acts import identity_of
+from engine.channel.ports import Appended, Entry, Kind
+from engine.channel.release import releases
 from engine.errors import Rejected, Retryable
 
 NOW = 1_787_131_860_000_000
+MESSAGE = b"MSH|^~\\&|RIS|HOSP|||20260819||ORM^O01|C1|T|2.5\r"
 
 
 class Desk:
@@ -63,6 +67,19 @@ def test_append_makes_an_entry_of_an_operator():
     (act,) = desk.acts
     assert act.received[:8] == ("backstory", "control", NOW, b'{"act": "note"}', "utf-8", Kind.OPERATOR, "", "deferred")
     assert (act.received.identity, act.command) == (b"command\0\0id1", "id1")
+
+
+def test_append_asks_whether_what_is_released_was_processed():
+    """By its listener, sender, control id and bytes, which go with the act; not where a person says again."""
+    entry = Entry(1, 0, "ris", "10.0.0.7:1", 1, MESSAGE, "utf-8", Kind.QUARANTINED, "AR|202|", "", b"")
+    desk = Desk()
+    for again in (False, True):
+        (body,) = releases(entry, "", "anna", again=again)
+        desk("append", body=b64(body))
+    asked, not_asked = desk.acts
+    assert asked.message == ("ris", (b"RIS\0HOSP\0C1",), hashlib.sha256(MESSAGE).digest())
+    assert not_asked.message is None
+    assert asked.received.identity == not_asked.received.identity == identity_of(body)
 
 
 @pytest.mark.parametrize("args", [{}, {"body": 3}, {"body": "*"}, {"body": ""}, {"body": b64(b"x"), "flags": "a\nb"}])

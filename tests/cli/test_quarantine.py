@@ -6,11 +6,11 @@ from contextlib import nullcontext
 import pytest
 
 from engine.app.control import ControlServer
-from engine.channel.operator_acts import dismiss_body
+from engine.channel.operator_acts import dismiss_body, processed_body
 from engine.channel.ports import Entry, Kind, OutcomeNote, Received
 from engine.channel.release import releases
 from engine.cli.health import LATELY, look, needs
-from engine.cli.quarantine import act_lines, explanation, shown, state
+from engine.cli.quarantine import act_lines, explanation, known_as, released_before, shown, state
 from engine.cli.search import Criteria, search
 from tests.cli.conftest import START, run_worker, sample
 from tests.wire.driver import run
@@ -72,6 +72,8 @@ def test_a_state_in_a_word() -> None:
     assert state(entry(b"MSH", "AR|202|MSH^1^11"), notes) == "QUARANTINED AR 202, released by entry 9"
     assert state(entry(b"MSH", "", "refused_AR_202"), []) == "QUARANTINED silently 202"
     assert state(entry(b"MSH", "", "cut_off"), []) == "QUARANTINED cut_off"
+    notes = [OutcomeNote(7, "", 1, 9, "released", "message 1 of 1, processed as entry 8")]
+    assert state(entry(b"MSH", "AR|202|MSH^1^11"), notes) == "QUARANTINED AR 202, processed as entry 8"
 
 
 def test_an_act_that_is_no_release_is_shown_as_it_is() -> None:
@@ -80,6 +82,40 @@ def test_an_act_that_is_no_release_is_shown_as_it_is() -> None:
     assert shown(act) is act
     assert list(act_lines(act)) == ["  dismisses entry 3, by ann", "  because   a\\x07test"]
     assert list(act_lines(act._replace(body=b"{}"))) == []
+    (release,) = releases(entry(sample("orm_ct_abdomen"), "AR|202|"), "", "ann", again=True)
+    assert list(act_lines(act._replace(body=release))) == ["  releases  entry 7, message 1 of 1, again, by ann"]
+    settled = act._replace(body=processed_body(release, 8))
+    assert shown(settled) is settled
+    assert list(act_lines(settled)) == [
+        "  settles   entry 7, message 1 of 1, by ann",
+        "  because   it was processed as entry 8",
+    ]
+
+
+def test_how_a_message_was_settled_before() -> None:
+    """By its note; a release `again` is one of its own."""
+    notes = [
+        OutcomeNote(7, "", 1, 9, "released", "message 1 of 12"),
+        OutcomeNote(7, "", 1, 10, "released", "message 2 of 12, processed as entry 8"),
+        OutcomeNote(7, "", 1, 11, "released", "message 3 of 12, again"),
+        OutcomeNote(7, "", 1, 12, "dismissed", "message 4 of 12"),
+    ]
+    told = [[released_before(notes, number, 12, again=again) for number in range(1, 5)] for again in (False, True)]
+    assert told == [
+        ["was released before as entry 9", "was processed as entry 8", "", ""],
+        ["", "", "was released before as entry 11", ""],
+    ]
+
+
+def test_what_the_journal_knew_instead_of_a_release() -> None:
+    """This very release, that of another one with the same bytes, or the message itself."""
+    original = entry(sample("orm_ct_abdomen"), "AR|202|")
+    (body,) = releases(original, "", "ann")
+    act = original._replace(position=9, kind=Kind.OPERATOR, body=body)
+    processed = "was processed as entry 9 (--again processes it once more)"
+    assert known_as(9, act, 7, 1) == known_as(9, None, 7, 1) == "was released before as entry 9"
+    assert known_as(9, act, 7, 2) == known_as(9, act, 6, 1) == processed
+    assert known_as(9, original._replace(position=9, kind=Kind.MESSAGE), 7, 1) == processed
 
 
 def received(body: bytes, answer: str, flags: str = "") -> Received:
@@ -151,8 +187,13 @@ def test_release_hands_the_message_to_the_engine(backstory, site_folder, monkeyp
         told = backstory("messages", "release", 10, "--site", site_folder)[1]
         dismissed = backstory("messages", "dismiss", 10, "--because", "a test", "--site", site_folder)[1]
         again = backstory("messages", "release", 10, "--site", site_folder)[1]
+        once_more = backstory("messages", "release", 10, "--again", "--site", site_folder)[1]
     finally:
         server.close()
     assert again == "entry 10 was released before as entry 11\n"
     assert (told, dismissed) == ("entry 10 is released as entry 11\n", "entry 10 is dismissed\n")
-    assert commands == [("append", "release:10:1"), ("append", "dismiss:10"), ("append", "release:10:1")]
+    assert once_more == "entry 10 is released as entry 11\n"
+    assert commands == [
+        *[("append", "release:10:1"), ("append", "dismiss:10"), ("append", "release:10:1")],
+        ("append", "release:10:1:again"),
+    ]

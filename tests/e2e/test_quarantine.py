@@ -1,5 +1,6 @@
 """What was refused is found, explained, and let through by a person, in a running engine."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -71,8 +72,9 @@ def test_a_release_survives_a_kill_and_a_batch_is_released_whole(tmp_path: Path)
         wait_for(lambda: {b"ACC1" in one for one in sink.received} == {True, False}, "both orders arrive")
         engine.wait_processed(3)
         assert backstory(engine, "messages", "release", "1")[1].count("was released before") == 2
-        assert b"MSA|AE|B1" in engine.send("ris", batch)
+        assert b"MSA|AA|B1" in engine.send("ris", batch)  # refused again, its sender would try for ever
         assert b"MSA|AA|B1" in engine.send("ris", batch.replace(b"BTS|3", b"BTS|2"))  # mended by its sender: known
+        assert b"MSA|AA|SYN0106" in engine.send("ris", second)  # and so is one of its messages alone
         for words in (("--control-id", "B1"), ("--control-id", "SYN0106"), ("--patient", "12345")):
             assert "QUARANTINED AE 100, released" in backstory(engine, "messages", *words)[1]
         with engine.journal() as journal:
@@ -95,3 +97,76 @@ def test_what_cannot_be_released_is_said_and_dismissed(tmp_path: Path) -> None:
         assert "because   a probe of the network" in backstory(engine, "messages", "show", "2")[1]
         assert "QUARANTINED AR 100, dismissed by entry 2" in backstory(engine, "messages", "show", "1")[1]
         assert "a probe" not in engine.logs()
+
+
+def test_what_was_processed_already_is_released_only_when_a_person_says_again(tmp_path: Path) -> None:
+    """Accepted before it came in a refused batch, twice in that batch, and the batch once more under another number."""
+    new = ORDER.replace(b"SYN0006", b"SYN0106").replace(b"ACC1", b"ACC2")
+    first = b"BHS|^~\\&|RIS|HOSP|||||||B1\r" + ORDER + new + new + b"BTS|9\r"
+    second = b"BHS|^~\\&|RIS|HOSP|||||||B2\r" + ORDER + new + b"BTS|9\r"
+    known = "(--again processes it once more)"
+    with Sink() as sink, Engine(tmp_path, pacs=sink.port) as engine:
+        assert b"MSA|AA|SYN0006" in engine.send("ris", ORDER)
+        assert b"MSA|AE|B1" in engine.send("ris", first)
+        assert b"MSA|AE|B2" in engine.send("ris", second)
+        assert backstory(engine, "messages", "release", "2")[1].splitlines() == [
+            f"entry 2, message 1 of 3, was processed as entry 1 {known}",
+            "entry 2, message 2 of 3, is released as entry 5",
+            f"entry 2, message 3 of 3, was processed as entry 5 {known}",
+        ]
+        assert backstory(engine, "messages", "release", "3")[1].splitlines() == [
+            f"entry 3, message 1 of 2, was processed as entry 1 {known}",
+            f"entry 3, message 2 of 2, was processed as entry 5 {known}",
+        ]
+        engine.wait_processed(8)
+        wait_for(lambda: len(sink.received) == 2, "each order arrives")
+        assert backstory(engine, "status")[0] == 0
+        assert b"MSA|AA|B1" in engine.send("ris", first)
+        assert b"MSA|AA|B2" in engine.send("ris", second)
+        assert backstory(engine, "messages", "release", "3")[1].splitlines() == [
+            "entry 3, message 1 of 2, was processed as entry 1",
+            "entry 3, message 2 of 2, was processed as entry 5",
+        ]
+        assert "processed as entry 1, processed as entry 5" in backstory(engine, "messages", "show", "3")[1]
+        code, text = backstory(engine, "messages", "release", "3", "--again")
+        assert (code, text.splitlines()) == (
+            0,
+            ["entry 3, message 1 of 2, is released as entry 9", "entry 3, message 2 of 2, is released as entry 10"],
+        )
+        wait_for(lambda: len(sink.received) == 4, "each order arrives once more")
+        engine.wait_processed(10)
+        assert backstory(engine, "messages", "release", "3", "--again")[1].count("was released before") == 2
+        assert "message 1 of 2, again, by " in backstory(engine, "messages", "show", "9")[1]
+        with engine.journal() as journal:
+            assert journal.tails()[0] == 10
+        assert len(sink.received) == 4
+
+
+def test_a_released_message_is_taken_from_a_sender_that_tries_again(tmp_path: Path) -> None:
+    """Refused still, it is answered as accepted; once the site is mended nothing of it is processed again."""
+    with Sink() as sink, Engine(tmp_path, pacs=sink.port) as engine:
+        for _ in range(2):
+            assert b"MSA|AR|SYN0006" in engine.send("ris", TRAINING)
+        assert backstory(engine, "messages", "release", "1") == (0, "entry 1 is released as entry 2\n")
+        other = TRAINING.replace(b"SYN0006", b"SYN0106")
+        for message in (TRAINING, TRAINING):
+            assert b"MSA|AA|SYN0006" in engine.send("ris", message)
+        assert b"MSA|AR|SYN0106" in engine.send("ris", other)
+        engine.stop()
+        config = engine.site / "config.yaml"
+        text = config.read_text(encoding="utf-8")
+        mended, count = re.subn(r"(\n  ris:[^\n]*\n)", r"\1    processing_ids: [P, T]\n", text)
+        assert count == 1
+        config.write_text(mended, encoding="utf-8")
+        engine.start()
+        assert b"MSA|AA|SYN0006" in engine.send("ris", TRAINING)
+        assert b"MSA|AA|SYN0106" in engine.send("ris", other)
+        assert backstory(engine, "messages", "release", "3") == (
+            0,
+            "entry 3 was processed as entry 4 (--again processes it once more)\n",
+        )
+        engine.wait_processed(5)
+        assert backstory(engine, "status")[0] == 0
+        wait_for(lambda: len(sink.received) == 2, "each order arrives")
+        with engine.journal() as journal:
+            assert journal.tails()[0] == 5
