@@ -43,21 +43,20 @@ def opened(body: bytes, charset: str) -> bytes:
     return respelled(text, marks, lambda raw: in_utf8(raw, charset, marks)).encode("utf-8")
 
 
-def own_control_id(body: bytes, charset: str, read: bytes) -> bytes:
+def own_control_id(body: bytes, charset: str, read: bytes, before: int = 9) -> bytes:
     """MSH-10 of a message that is read as a whole, byte for byte; `read` is what it is in UTF-8.
 
-    Empty where it is that, where it stands too far behind, and where it could not stand in an answer.
+    `before` is how many separators stand before it: of BHS-11 ten. Empty where it is that, where it stands too far behind, and where it could not stand in an answer.
     """
     start = start_of(body)
     marks = delimiters_of(body, start)
     plain = read.isascii() and marks.escape_byte not in read
-    if plain and not charset.startswith("iso2022:"):
+    if not read or (plain and not charset.startswith("iso2022:")):
         return b""
     line = re.split(b"[\r\n]", body[start : start + _HEADER], maxsplit=1)[0]
     if plain and not has_shift(line, marks.escape_byte):
         return b""
-    fields = list(islice(_fields(line, charset, marks), 10))
-    own = fields[9] if len(fields) > 9 else b""
+    own = next(islice(_fields(line, charset, marks), before, None), b"")
     return own if own != read and _REPEATABLE.fullmatch(own) else b""
 
 

@@ -106,10 +106,13 @@ def test_messages_behind_an_fs_are_told_apart_and_named() -> None:
     assert "behind an FS byte" in batch.problem
 
 
-def test_the_delimiters_of_the_control_id_are_those_of_its_header() -> None:
-    """An answer in other ones would repeat another id."""
-    assert split_batch(frame(FHS, BHS, ONE)).marks == b"|^~\\&"
-    assert split_batch(ONE + b"\r" + TWO).marks == b""
+def test_the_headers_are_kept_with_what_an_answer_repeats() -> None:
+    """BHS before FHS; one with a control id before one without."""
+    found = split_batch(frame(FHS, b"BHS|^~\\&|A", ONE, BHS, TWO))
+    assert (found.control_id, found.headers, found.named) == (b"B11", (BHS + b"\r", FHS + b"\r"), True)
+    found = split_batch(frame(b"BHS|^~\\&|A", ONE, b"BHS|^~\\&|B", TWO))
+    assert (found.control_id, found.headers, found.named) == (b"M1", (b"BHS|^~\\&|A\r",), False)
+    assert split_batch(ONE + b"\r" + TWO).headers == ()
 
 
 def test_its_repr_shows_no_content() -> None:
