@@ -16,6 +16,7 @@ _BREAK, _ANY = b"\rx"  # what breaks are written as, and the bytes between them
 _UP_TO_MSH_2 = 4  # bytes
 _MEMBERS = (b"\rMSH", b"\nMSH")
 _BEHIND_A_MARK = (b" MSH", b"\tMSH", b"\xbfMSH", b"\x1cMSH")
+_FIRST = re.compile(rb"(?:[ \t\x0b]|\xef\xbb\xbf)*+MSH")  # a message without a header before it
 _AROUND = 4  # lines around the messages of a batch: FHS, BHS, BTS, FTS
 
 
@@ -48,7 +49,7 @@ def batch_exceeded(raw: bytes, limits: Limits) -> bool:
     Whether a message has exactly as many as allowed is decided where it is judged: the lines around it count here as well.
     """
     most = limits.segments + _AROUND
-    messages = limits.messages - raw.startswith(b"MSH")  # that a line end stands before
+    messages = limits.messages - (_FIRST.match(raw) is not None)  # that a line end stands before
     if any(_count(raw, mark, 0, 0, len(raw)) for mark in _BEHIND_A_MARK):
         return _exceeded_somewhere(raw, messages, most)
     if sum(_count(raw, mark, messages, 0, len(raw)) for mark in _MEMBERS) > messages:

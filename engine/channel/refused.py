@@ -5,15 +5,18 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from engine.channel.examine import charset_in
 from engine.channel.ports import SearchKey
 from engine.channel.search_keys import LONGEST, search_keys
+from engine.channel.verdict import ListenerRules
 from engine.errors import Unreadable
 from engine.hl7.batch import is_batch, split_batch
 from engine.hl7.message import Message
-from engine.hl7.msh import damage, header_of
+from engine.hl7.msh import damage, header_of, scan_msh
 from engine.hl7.printable import printable
-from engine.hl7.received import delivered, message_of
+from engine.hl7.received import message_of
 
+_RULES = ListenerRules("")
 MESSAGES = 10_000  # of a batch that are looked at
 _LINES = 10  # of each of them, on average
 _HEAD = 64 * 1024  # bytes that are read of one message: it may be there for its million segments
@@ -105,8 +108,9 @@ def _lines(body: bytes) -> Iterator[bytes]:
 
 
 def _message(raw: bytes, charset: str) -> Message | None:
+    """In the set that is known, else the one that it names and is text in, else as UTF-8 or as bytes."""
     try:
-        return message_of(raw, charset) if charset else delivered(raw)
+        return message_of(raw, charset or charset_in(raw, scan_msh(raw), _RULES).charset)
     except Unreadable:
         return None
 

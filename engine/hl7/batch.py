@@ -20,7 +20,9 @@ _MARK = rb"[!-/:-@\[-`{-~]"  # what can be a delimiter
 _MARKS = rb"(?:[ \t]|\xef\xbb\xbf)*+"  # what may stand before a header
 _SMALL = rb"(?i:msh)(" + _MARK + rb")(?>[^\r\n]*?\%d){5}"  # a header in small letters, and not a word of a text
 _AGAIN = re.compile(rb"[\r\n\x1c]" + _MARKS + b"(?:MSH" + _MARK + b"|" + _SMALL % 1 + b")")  # a second header
-_BEHIND_FS = re.compile(rb"\x1c(?=" + _MARKS + b"MSH" + _MARK + b")")  # ... where CR and VT were lost
+_BEHIND_FS = re.compile(
+    rb"\x1c(?=" + _MARKS + b"(?:MSH" + _MARK + b"|" + _SMALL % 1 + b"))"
+)  # ... where CR and VT were lost
 _BEGINS = re.compile(_MARKS + b"(?:((?:MSH|FHS|BHS)" + _MARK + b")|" + _SMALL % 2 + b")")
 _FIRST = frozenset(b" \t\xefmM")  # bytes with which such a line begins, where it is not FHS or BHS
 
@@ -81,8 +83,9 @@ def _ends_in_trailer(raw: bytes, after: int) -> bool:
         return False
     if raw.startswith(_TRAILERS, last):
         return raw[last + 3 : last + 4] in (raw[after : after + 1], b"|", *_ENDS)
-    bare = raw[-_STEP:].rstrip(_BLANK)
-    return len(bare) < len(raw) - 2 and len(bare) > after and _ends_in_trailer(bare, after)
+    tail = raw[-_STEP:]
+    blanks = len(tail) - len(tail.rstrip(_BLANK))
+    return 2 < blanks < min(len(raw) - after, _STEP) and _ends_in_trailer(raw[:-blanks], after)
 
 
 def has_headers(raw: bytes) -> bool:
@@ -114,7 +117,7 @@ def split_batch(raw: bytes) -> Batch:
     Trailers may be missing, and a count may be empty; one that is there must be right. Never raises.
     """
     reader = _Reader()
-    for number, part in enumerate(_BEHIND_FS.split(_bare(raw))):
+    for number, part in enumerate(_BEHIND_FS.split(_bare(raw))[::2]):
         if number:
             reader.note("a message begins behind an FS byte: the end of the one before was lost")
         for line in _lines(part):
