@@ -154,7 +154,7 @@ class _Reader:
         self._problem = ""
 
     def read(self, line: bytes) -> None:
-        found = _BEGINS.match(line) if line[0] in _FIRST else None
+        found = _BEGINS.match(line) if line[0] in _FIRST and not line.startswith(b"MSH") else None
         begin = 0 if found is None or found[1] is None else found.start(1)
         name = line[begin : begin + 3]
         if name == b"MSH":

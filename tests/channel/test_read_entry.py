@@ -100,7 +100,7 @@ def test_lines_that_are_in_no_message_are_of_nobody():
 
 
 def test_of_a_batch_ten_thousand_messages_are_looked_at():
-    """With ten of their segments each: the bound that docs/listeners.md says."""
+    """With ten of their segments each: the bound that docs/operations.md says."""
     body = BHS + b"".join(
         HEAD % (b"\r", b"\r") + b"" if n == 0 else ONE.replace(b"C1", b"C%d" % n) for n in range(10_001)
     )
