@@ -117,10 +117,12 @@ def split_batch(raw: bytes) -> Batch:
     Trailers may be missing, and a count may be empty; one that is there must be right. Never raises.
     """
     reader = _Reader()
-    for number, part in enumerate(_BEHIND_FS.split(_bare(raw))[::2]):
+    parts = _BEHIND_FS.split(_bare(raw))  # and between them the delimiter of a header in small letters, or None
+    for number in range(0, len(parts), 2):
         if number:
             reader.note("a message begins behind an FS byte: the end of the one before was lost")
-        for line in _lines(part):
+        again = number and parts[number - 1] and reader.small
+        for line in _lines(b"\x1c" + parts[number] if again else parts[number]):
             reader.read(line)
     return reader.batch()
 
@@ -150,7 +152,7 @@ class _Reader:
         self._in_batch = 0  # messages
         self._open = False  # whether a batch has begun
         self._inside = False
-        self._small = False
+        self.small = False
         self._problem = ""
 
     def read(self, line: bytes) -> None:
@@ -163,8 +165,8 @@ class _Reader:
             self._header(name, line[begin:])
         elif name in _TRAILERS and (line[3:4] in self._marks or line[3:4] in _ENDS):
             self._trailer(name, line)
-        elif found is not None and not self._small:
-            self._small = True  # one is enough to refuse the whole
+        elif found is not None and not self.small:
+            self.small = True  # one is enough to refuse the whole
             self._begin(line, b"")
         elif self._inside:
             self._messages[-1].append(line)

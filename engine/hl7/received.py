@@ -38,9 +38,13 @@ def opened(body: bytes, charset: str) -> bytes:
 
     Raises UnicodeDecodeError with the offset of the first byte that is no text, Unreadable where there is no MSH.
     """
-    marks = delimiters_of(body, start_of(body))
-    text = decode(body, charset, marks.field_byte, marks.escape_byte)
-    return respelled(text, marks, lambda raw: in_utf8(raw, charset, marks)).encode("utf-8")
+    start = start_of(body)  # a byte order mark before it is one of UTF-8 in any set
+    marks = delimiters_of(body, start)
+    try:
+        text = decode(body[start:] if start else body, charset, marks.field_byte, marks.escape_byte)
+    except UnicodeDecodeError as bad:
+        raise UnicodeDecodeError(bad.encoding, body, bad.start + start, bad.end + start, bad.reason) from None
+    return body[:start] + respelled(text, marks, lambda raw: in_utf8(raw, charset, marks)).encode("utf-8")
 
 
 def own_control_id(body: bytes, charset: str, read: bytes, before: int = 9) -> bytes:
@@ -80,16 +84,19 @@ def in_utf8(raw: bytes, charset: str, marks: Delimiters) -> bytes | None:
 
 def before(body: bytes, charset: str, at: int) -> bytes:
     """What stands before an offset, as UTF-8: where the first byte is that is no text."""
-    marks = delimiters_of(body, start_of(body))
-    return decode(body[:at], charset, marks.field_byte, marks.escape_byte, whole=False).encode("utf-8")
+    start = start_of(body)
+    marks = delimiters_of(body, start)
+    text = decode(body[start:at], charset, marks.field_byte, marks.escape_byte, whole=False)
+    return body[:start] + text.encode("utf-8")
 
 
 def written_back(body: bytes, raw: bytes, charset: str) -> bool:
     """Whether the opened message, written in its set again, is byte for byte what came."""
-    marks = delimiters_of(body, start_of(body))
-    text = respelled(body.decode("utf-8"), marks, lambda inside: _out_of_utf8(inside, charset, marks))
+    start = start_of(body)
+    marks = delimiters_of(body, start)
+    text = respelled(body[start:].decode("utf-8"), marks, lambda inside: _out_of_utf8(inside, charset, marks))
     try:
-        return encode(text, charset, marks.escape) == raw
+        return encode(text, charset, marks.escape) == raw[start:]
     except UnicodeEncodeError:
         return False
 

@@ -203,6 +203,8 @@ def test_messages_behind_an_fs_are_told_apart_and_named() -> None:
     batch = split_batch(ONE + b"\rNTE|1|\x1c" + TWO)
     assert batch.messages == (ONE + b"\rNTE|1|", TWO)
     assert "behind an FS byte" in batch.problem
+    batch = split_batch(ONE + b"\r\x1c" + SMALL + b"\r\x1c" + SMALL + b"\x1c" + TWO)
+    assert batch.messages == (ONE + b"\r", SMALL + b"\r\x1c" + SMALL, TWO)
 
 
 def test_the_headers_are_kept_with_what_an_answer_repeats() -> None:
