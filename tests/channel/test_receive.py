@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from engine.channel.batch_answer import members
 from engine.channel.limits import Limits
 from engine.channel.ports import Appended, JournalTransaction, Kind
-from engine.channel.receive import ListenerRules, judge, receive
+from engine.channel.receive import Answer, ListenerRules, judge, receive
 from engine.channel.rows import Prepared
 from engine.errors import Unreadable
 from engine.hl7.acknowledge import read_ack
@@ -372,7 +372,8 @@ def test_what_can_be_told_of_damaged_delimiters_is_repeated(raw, expected):
     assert expected in unframed(judged(raw).reply)
 
 
-def test_members_show_no_content():
+def test_members_and_answers_show_no_content():
+    assert repr(Answer(b"DOE", 7)) == "Answer(entry 7, 3 bytes)"
     (found,) = members([msh()], RULES, lambda: None)
     assert "DOE" not in repr(found)
 
