@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from engine.hl7.batch import beginnings
 from engine.hl7.msh import Msh
 
 _STEP = 256 * 1024  # bytes counted by one call, which nothing interrupts
 _BREAK, _ANY = b"\rx"  # what breaks are written as, and the bytes between them
 _UP_TO_MSH_2 = 4  # bytes
 _MEMBERS = (b"\rMSH", b"\nMSH")
+_BEHIND_A_MARK = (b" MSH", b"\tMSH", b"\xbfMSH", b"\x1cMSH")
+_FIRST = re.compile(rb"(?:[ \t\x0b]|\xef\xbb\xbf)*+MSH")  # a message without a header before it
 _AROUND = 4  # lines around the messages of a batch: FHS, BHS, BTS, FTS
 
 
@@ -45,13 +48,25 @@ def batch_exceeded(raw: bytes, limits: Limits) -> bool:
 
     Whether a message has exactly as many as allowed is decided where it is judged: the lines around it count here as well.
     """
-    messages = sum(_count(raw, mark, limits.messages, 0, len(raw)) for mark in _MEMBERS)
-    if messages > limits.messages:
-        return True
     most = limits.segments + _AROUND
+    messages = limits.messages - (_FIRST.match(raw) is not None)  # that a line end stands before
+    if any(_count(raw, mark, 0, 0, len(raw)) for mark in _BEHIND_A_MARK):
+        return _exceeded_somewhere(raw, messages, most)
+    if sum(_count(raw, mark, messages, 0, len(raw)) for mark in _MEMBERS) > messages:
+        return True
     if not any(_count(raw, end, most, 0, len(raw)) > most // 2 for end in (b"\r", b"\n")):
         return False
     return any(_segments_exceed(raw, most, *part) for part in _spans(raw, 0, len(raw), _MEMBERS))
+
+
+def _exceeded_somewhere(raw: bytes, messages: int, segments: int) -> bool:
+    """The same where something stands between a line end and MSH, or seems to: each line end is looked at."""
+    begin = 0
+    for number, at in enumerate(beginnings(raw, 0), 1):
+        if number > messages or _segments_exceed(raw, segments, begin, at):
+            return True
+        begin = at + 1
+    return _segments_exceed(raw, segments, begin, len(raw))
 
 
 def _segments_exceed(raw: bytes, most: int, begin: int, end: int) -> bool:

@@ -1,29 +1,29 @@
 """The first transaction: what came in goes into the journal, and only then is the sender answered (D16)."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
+from engine.channel import batch_answer
 from engine.channel.examine import examine
 from engine.channel.limits import batch_exceeded
 from engine.channel.ports import BATCH, Appended, JournalTransaction, Kind, Received
 from engine.channel.verdict import ListenerRules, Verdict
 from engine.errors import Unreadable
 from engine.hl7.acknowledge import ERRORS, AckError, acknowledge
-from engine.hl7.batch import Batch, has_headers, is_batch, split_batch
+from engine.hl7.batch import has_headers, is_batch, split_batch
 from engine.hl7.msh import Msh, damage, scan_msh
 from engine.hl7.transcode import answer_in
 from engine.mllp.framing import KEPT_BYTES, Framed, FrameEvent, frame
 
 __all__ = ["Answer", "Judged", "ListenerRules", "judge", "receive"]
 
-T = TypeVar("T")
 NOT_KEPT = "AR|207|"
 _UNANSWERED = frozenset({Framed.CUT, Framed.WIDE})
 _NEVER_ANSWERED = frozenset({"cut_off", "utf_16"})  # their flags
-_BLANK = b" \t\r\n\x0b\xef\xbb\xbf"
+_GOOD = frozenset({"AA", "CA"})
 
 
 class Judged(NamedTuple):
@@ -38,10 +38,14 @@ class Judged(NamedTuple):
         return f"Judged({len(self.received)} entries, {self.received[0].answer!r})"
 
     def answer(self, appended: Sequence[Appended]) -> bytes:
-        """The framed answer: what was decided, or for a duplicate what was answered the first time."""
-        if len(appended) == 1 and appended[0].answer != self.received[0].answer:
-            return _frame_answer(appended[0].answer, self.msh, self.now)
-        return self.reply
+        """The framed answer: what was decided, or for a duplicate what was answered the first time.
+
+        What was accepted then, perhaps in a frame with others, is accepted as this frame asks.
+        """
+        before, kind = appended[0].answer, self.received[0].kind
+        if len(appended) > 1 or kind is Kind.MESSAGE or before == self.received[0].answer:
+            return self.reply
+        return _frame_answer(_asked("AA", self.msh) if before in _GOOD else before, self.msh, self.now)
 
     def refusal(self) -> bytes:
         """The framed answer when the journal could not keep it: AR 207, or CR; the sender will send it again."""
@@ -78,7 +82,7 @@ def judge(event: FrameEvent, rules: ListenerRules, peer: str, now: int, between:
     if event.kind is Framed.FRAME and is_batch(raw):
         return _judge_batch(event, rules, peer, now, between)
     if event.kind is Framed.TOO_LONG and has_headers(raw):
-        return _judged(event, rules.name, peer, (_of_long_batch(raw), Verdict("AR", "104"), now))
+        return _judged(event, rules.name, peer, (_of_long_batch(raw, rules), Verdict("AR", "104"), now))
     msh = _readable(raw)
     if msh is None:
         return _judged(event, rules.name, peer, (*_unreadable(raw), now))
@@ -88,10 +92,10 @@ def judge(event: FrameEvent, rules: ListenerRules, peer: str, now: int, between:
     return _judged(event, rules.name, peer, (msh, found, now))
 
 
-def _of_long_batch(raw: bytes) -> Msh | None:
+def _of_long_batch(raw: bytes, rules: ListenerRules) -> Msh | None:
     """What answers a batch of which only the beginning is looked at."""
     batch = split_batch(raw[:KEPT_BYTES])
-    return _mirrored(raw, batch, [_readable(message) for message in batch.messages])
+    return batch_answer.mirrored(batch, [one.msh for one in batch_answer.members(batch.messages, rules, _go_on)])
 
 
 def _unreadable(raw: bytes) -> tuple[Msh | None, Verdict]:
@@ -178,17 +182,15 @@ def _identity(raw: bytes, msh: Msh | None) -> bytes:
 def _judge_batch(event: FrameEvent, rules: ListenerRules, peer: str, now: int, between: Callable[[], None]) -> Judged:
     """One answer for the whole frame: one entry for each message, or the whole frame quarantined."""
     if batch_exceeded(event.body, rules.limits):
-        return _judged(event, rules.name, peer, (_of_long_batch(event.body), Verdict("AE", "104"), now))
+        return _judged(event, rules.name, peer, (_of_long_batch(event.body, rules), Verdict("AE", "104"), now))
     batch = split_batch(event.body)
-    headers = [_readable(raw) for raw in _paced(batch.messages, between)]
-    mirrored = _mirrored(event.body, batch, headers)
+    members = batch_answer.members(batch.messages, rules, between)
+    mirrored = batch_answer.mirrored(batch, [one.msh for one in members])
     if event.vt_at >= 0:
         return _judged(event, rules.name, peer, (mirrored, Verdict("AE", "102"), now))
     if batch.problem or (rules.strict and not event.body.startswith((b"FHS", b"BHS"))):
         return _judged(event, rules.name, peer, (mirrored, Verdict("AE", "100"), now))
-    messages = _paced(list(zip(batch.messages, headers, strict=True)), between)
-    members = [(raw, *examine(raw, msh, rules)) for raw, msh in messages if msh]
-    bad = next((one._replace(code="AE") for _, _, one in members if one.code != "AA"), None)
+    bad = next((one.found._replace(code="AE") for one in members if one.found and one.found.code != "AA"), None)
     if bad is not None:
         return _judged(event, rules.name, peer, (mirrored, bad, now))
     answer = _asked("AA", mirrored)
@@ -199,14 +201,9 @@ def _judge_batch(event: FrameEvent, rules: ListenerRules, peer: str, now: int, b
             _identity(raw, msh),
         )
         for raw, msh, one in members
+        if one
     )
     return Judged(entries, _frame_answer(answer, mirrored, now), mirrored, now)
-
-
-def _paced(items: Sequence[T], between: Callable[[], None]) -> Iterator[T]:
-    for item in items:
-        between()
-        yield item
 
 
 def _readable(raw: bytes) -> Msh | None:
@@ -214,27 +211,3 @@ def _readable(raw: bytes) -> Msh | None:
         return scan_msh(raw)
     except Unreadable:
         return None
-
-
-def _mirrored(raw: bytes, batch: Batch, headers: Sequence[Msh | None]) -> Msh | None:
-    """What the one answer mirrors: the first message, or the batch's header where that is written in other delimiters.
-
-    The control id is the batch's. An answer stays away only where each message asks for that.
-    """
-    first = headers[0] if headers else None
-    if first is None or batch.marks not in {b"", first.separator + first.encoding}:
-        found = _readable(b"MSH" + raw.lstrip(_BLANK)[3:])
-        if found is None:
-            return None
-        # FHS and BHS share the first eight fields of MSH; the others mean something else
-        first = found._replace(type=b"", processing=b"", version=b"", charset=b"")
-    accept, application = _wish(headers)
-    return first._replace(control_id=batch.control_id, accept=accept, application=application)
-
-
-def _wish(headers: Sequence[Msh | None]) -> tuple[bytes, bytes]:
-    """MSH-15 and 16 of the whole: what all say, else whatever is always answered."""
-    wishes = {(msh.accept, msh.application) for msh in headers if msh}
-    if len(wishes) == 1:
-        return wishes.pop()
-    return (b"AL", b"") if wishes and (b"", b"") not in wishes else (b"", b"")

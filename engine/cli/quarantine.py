@@ -161,7 +161,7 @@ def _structure(entry: Entry) -> tuple[str, tuple[str, ...]]:
         if problem:
             return problem, (_RELEASE,)
         if not has_headers(entry.body):
-            return "the listener is strict, and the frame holds several messages without FHS or BHS", (
+            return "the listener is strict, and the frame is a batch without FHS or BHS", (
                 _STRICT,
                 _RELEASE,
             )

@@ -15,7 +15,7 @@ _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _EVENT = re.compile(rb"[A-Za-z0-9]{1,8}")
 _VERSION = re.compile(rb"(\d{1,2})\.(\d{1,2})(?:\.(\d{1,2}))?")
 _UNKNOWN_VERSION = b"2.5"
-_NO_MSH = Msh(b"|", STANDARD.encoding, b"", b"", b"", b"", b"", b"", b"", b"", b"", b"", 0)
+NO_MSH = Msh(b"|", STANDARD.encoding, b"", b"", b"", b"", b"", b"", b"", b"", b"", b"", 0)
 
 
 ERRORS: Final = {  # table 0357; what we write ourselves never holds a value of the message
@@ -80,7 +80,7 @@ def acknowledge(msh: Msh | None, code: str, *, now: str, control_id: str, error:
         control_id: MSH-10 of the answer.
         error: what was wrong, or None.
     """
-    asked = msh if msh is not None else _NO_MSH
+    asked = msh if msh is not None else NO_MSH
     if error is None and asked.end <= _SHORT and _is_plain(asked.control_id) and not asked.own_id:
         # a sender's answers differ in three fields only
         same = asked._replace(datetime=b"", control_id=b"", accept=b"", application=b"", end=0)

@@ -5,15 +5,26 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from engine.errors import Unreadable
-from engine.hl7.msh import Msh, scan_msh
+from engine.hl7.delimiters import delimiters_of
+from engine.hl7.msh import NULL, Msh, header_of, plain_id
 
 _HEADERS = (b"FHS", b"BHS")
 _TRAILERS = (b"FTS", b"BTS")
+_LAST = frozenset(b"BF \t\r\n\x0b")  # with what the last line begins where it is a trailer, or behind one
 _STEP = 64 * 1024  # bytes
-_HEADER = 5  # bytes that tell a header: of the line end before it, and of its separator
+_AROUND = 1024  # bytes around a step in which a header that begins in it is read
+_BLANK = b" \t\r\n\x0b"
 _BOM = b"\xef\xbb\xbf"
-_AGAIN = re.compile(rb"[\r\n\x1c]MSH[!-/:-@\[-`{-~]")  # a second header
-_BEHIND_FS = re.compile(rb"\x1c(?=MSH[!-/:-@\[-`{-~])")  # ... where CR and VT were lost
+_ENDS = (b"\r", b"\n", b"")
+_MARK = rb"[!-/:-@\[-`{-~]"  # what can be a delimiter
+_MARKS = rb"(?:[ \t]|\xef\xbb\xbf)*+"  # what may stand before a header
+_SMALL = rb"(?i:msh)(" + _MARK + rb")(?>[^\r\n]*?\%d){5}"  # a header in small letters, and not a word of a text
+_AGAIN = re.compile(rb"[\r\n\x1c]" + _MARKS + b"(?:MSH" + _MARK + b"|" + _SMALL % 1 + b")")  # a second header
+_BEHIND_FS = re.compile(
+    rb"\x1c(?=" + _MARKS + b"(?:MSH" + _MARK + b"|" + _SMALL % 1 + b"))"
+)  # ... where CR and VT were lost
+_BEGINS = re.compile(_MARKS + b"(?:((?:MSH|FHS|BHS)" + _MARK + b")|" + _SMALL % 2 + b")")
+_FIRST = frozenset(b" \t\xefmM")  # bytes with which such a line begins, where it is not FHS or BHS
 
 
 class Batch(NamedTuple):
@@ -26,7 +37,8 @@ class Batch(NamedTuple):
     control_id: bytes
     messages: tuple[bytes, ...]
     problem: str
-    marks: bytes = b""  # the separator and encoding characters of the header that `control_id` stands in; "" of none
+    headers: tuple[bytes, ...] = ()  # a BHS and an FHS: those that have a control id, else the first ones
+    named: bool = False  # whether the control id stands in one of them
 
     def __repr__(self) -> str:
         """Without content."""
@@ -34,28 +46,69 @@ class Batch(NamedTuple):
 
 
 def is_batch(raw: bytes) -> bool:
-    """Whether a frame begins with FHS or BHS, behind a byte order mark and blanks, or holds a second MSH: both are optional."""
-    if has_headers(raw):
+    """Whether a frame begins with FHS or BHS, holds a second MSH, or ends in BTS or FTS: all of them are optional.
+
+    Before a header a byte order mark and blanks may stand. A second MSH in small letters is told as well: what it begins
+    belongs to another patient.
+    """
+    if raw.startswith(b"MSH"):
+        after = 3
+    elif has_headers(raw):
         return True
-    behind = raw.find(b"MSH") + 3
-    if len(raw) <= _STEP and raw.find(b"MSH", behind) < 0:
-        return False
-    return _begins_again(raw, behind)
+    else:
+        after = raw.find(b"MSH") + 3
+        if after < 3:
+            return False
+    if len(raw) <= _STEP and raw.upper().find(b"MSH", after) < 0:
+        return _ends_in_trailer(raw, after)
+    return any(True for _ in beginnings(raw, after)) or _ends_in_trailer(raw, after)
 
 
-def _begins_again(raw: bytes, after: int) -> bool:
-    """Whether there is a second header; no call looks at more than 64 KB, so that others run meanwhile."""
+def beginnings(raw: bytes, after: int) -> Iterator[int]:
+    """Offsets of the line ends before further headers; no call looks at more than 64 KB, so that others run meanwhile."""
     for at in range(after, len(raw), _STEP):
-        upto = at + _STEP + _HEADER
-        found = raw.find(b"MSH", at, upto)
-        if found > 0 and _AGAIN.search(raw, found - 1, upto):
-            return True
-    return False
+        upto = at + _STEP
+        if b"MSH" not in raw[at : upto + _AROUND].upper():
+            continue
+        for found in _AGAIN.finditer(raw, at, upto + _AROUND):
+            if found.start() < upto:
+                yield found.start()
+
+
+def _ends_in_trailer(raw: bytes, after: int) -> bool:
+    """Whether the last line is BTS or FTS, in the delimiter of the message before it."""
+    last = raw.rfind(b"\r", after, -2) + 1
+    last = raw.rfind(b"\n", last, -2) + 1 or last
+    if raw[last] not in _LAST:
+        return False
+    if raw.startswith(_TRAILERS, last):
+        return raw[last + 3 : last + 4] in (raw[after : after + 1], b"|", *_ENDS)
+    tail = raw[-_STEP:]
+    blanks = len(tail) - len(tail.rstrip(_BLANK))
+    return 2 < blanks < min(len(raw) - after, _STEP) and _ends_in_trailer(raw[:-blanks], after)
 
 
 def has_headers(raw: bytes) -> bool:
     """Whether a frame begins with FHS or BHS, behind a byte order mark and blanks."""
-    return raw.startswith(_HEADERS) or raw.lstrip(b" \t\r\n\x0b").removeprefix(_BOM).startswith(_HEADERS)
+    return raw.startswith(_HEADERS) or _bare(raw).startswith(_HEADERS)
+
+
+def _bare(raw: bytes) -> bytes:
+    return raw.lstrip(_BLANK).removeprefix(_BOM).lstrip(_BLANK)
+
+
+def header_id(line: bytes) -> bytes:
+    r"""FHS-11 or BHS-11; empty where there is none, where it is `""`, and where it cannot be told without guessing."""
+    mark = line[3:4]
+    fields = line.rstrip(b"\r\n").split(mark, 11) if re.fullmatch(_MARK, mark) else []
+    found = fields[10] if len(fields) > 10 else b""
+    if not found or found == NULL:
+        return b""
+    try:
+        delimiters_of(line, 0)
+    except Unreadable:
+        return found if fields[1] and plain_id(found) else b""
+    return found
 
 
 def split_batch(raw: bytes) -> Batch:
@@ -64,10 +117,12 @@ def split_batch(raw: bytes) -> Batch:
     Trailers may be missing, and a count may be empty; one that is there must be right. Never raises.
     """
     reader = _Reader()
-    for number, part in enumerate(_BEHIND_FS.split(raw.lstrip(b" \t\r\n\x0b").removeprefix(_BOM))):
+    parts = _BEHIND_FS.split(_bare(raw))  # and between them the delimiter of a header in small letters, or None
+    for number in range(0, len(parts), 2):
         if number:
             reader.note("a message begins behind an FS byte: the end of the one before was lost")
-        for line in _lines(part):
+        again = number and parts[number - 1] and reader.small
+        for line in _lines(b"\x1c" + parts[number] if again else parts[number]):
             reader.read(line)
     return reader.batch()
 
@@ -90,48 +145,63 @@ class _Reader:
 
     def __init__(self) -> None:
         self._messages: list[list[bytes]] = []
-        self._ids = {b"FHS": b"", b"BHS": b""}
-        self._marks = {b"FHS": b"", b"BHS": b""}
-        self._separator = b"|"
-        self._in_batch = 0  # messages since the last BHS
-        self._batches = 0  # BHS of this file
+        self._headers = {b"BHS": b"", b"FHS": b""}
+        self._ids = {b"BHS": b"", b"FHS": b""}
+        self._marks = {b"|"}  # separators of headers and messages
+        self._batches = 0  # of this file
+        self._in_batch = 0  # messages
+        self._open = False  # whether a batch has begun
         self._inside = False
+        self.small = False
         self._problem = ""
 
     def read(self, line: bytes) -> None:
-        name = line[:3]
+        found = _BEGINS.match(line) if line[0] in _FIRST and not line.startswith(b"MSH") else None
+        begin = 0 if found is None or found[1] is None else found.start(1)
+        name = line[begin : begin + 3]
         if name == b"MSH":
-            self._messages.append([line])
-            self._in_batch += 1
-            self._inside = True
+            self._begin(line, line[begin + 3 : begin + 4])
         elif name in _HEADERS:
-            self._header(name, line)
-        elif name in _TRAILERS and line[3:4] in (self._separator, b"\r", b"\n", b""):
+            self._header(name, line[begin:])
+        elif name in _TRAILERS and (line[3:4] in self._marks or line[3:4] in _ENDS):
             self._trailer(name, line)
+        elif found is not None and not self.small:
+            self.small = True  # one is enough to refuse the whole
+            self._begin(line, b"")
         elif self._inside:
             self._messages[-1].append(line)
         elif not line.isspace():
             self.note("a line stands outside of the messages of the batch")
 
+    def _begin(self, line: bytes, mark: bytes) -> None:
+        """A message; without BHS a batch begins with the first one."""
+        self._batches += not self._open
+        self._open = self._inside = True
+        self._in_batch += 1
+        self._messages.append([line])
+        self._marks.add(mark)
+
     def _header(self, name: bytes, line: bytes) -> None:
         self._inside = False
-        self._separator = line[3:4]
-        fields = line.rstrip(b"\r\n").split(self._separator, 11) if self._separator.strip() else []
-        if not self._ids[name] and len(fields) > 10:
-            self._ids[name] = fields[10]
-            self._marks[name] = self._separator + fields[1]
-        if name == b"BHS":
-            self._in_batch = 0
-            self._batches += 1
+        self._marks.add(line[3:4])
+        if not self._ids[name]:
+            self._ids[name] = header_id(line)
+            if self._ids[name] or not self._headers[name]:
+                self._headers[name] = line
+        self._in_batch = 0
+        self._open = name == b"BHS"
+        self._batches = self._batches + 1 if self._open else 0
 
     def _trailer(self, name: bytes, line: bytes) -> None:
-        self._inside = False
-        fields = line.rstrip(b"\r\n").split(self._separator, 2) if self._separator else []
+        fields = line.rstrip(b"\r\n").split(line[3:4], 2)
         counted = self._in_batch if name == b"BTS" else self._batches or 1
         stated = fields[1].strip() if len(fields) > 1 else b""
         if stated and not (stated.isdigit() and int(stated[:9]) == counted):
             what = "messages" if name == b"BTS" else "batches"
             self.note(f"{name.decode('ascii')}-1 does not count the {counted} {what} before it")
+        self._inside = self._open = False
+        self._in_batch = 0
+        self._batches *= name == b"BTS"
 
     def note(self, problem: str) -> None:
         self._problem = self._problem or problem
@@ -140,14 +210,13 @@ class _Reader:
         messages = tuple(b"".join(lines) for lines in self._messages)
         first: Msh | None = None
         for number, message in enumerate(messages, 1):
-            try:
-                header = scan_msh(message)
-            except Unreadable:
+            header = header_of(message)
+            if header is None or not header.end:
                 self.note(f"message {number} of the batch has no MSH that can be read")
-            else:
-                first = first or header
+            first = first or header
         if not messages:
             self.note("the batch holds no message")
+        named = self._ids[b"BHS"] or self._ids[b"FHS"]
         own = first.control_id if first else b""
-        named = next((name for name in (b"BHS", b"FHS") if self._ids[name]), b"")
-        return Batch(self._ids.get(named, own), messages, self._problem, self._marks.get(named, b""))
+        headers = tuple(filter(None, self._headers.values()))
+        return Batch(named or own, messages, self._problem, headers, bool(named))

@@ -8,7 +8,7 @@ from engine.hl7.delimiters import STANDARD, delimiters_of, start_of
 
 
 class Msh(NamedTuple):
-    """Fields of the MSH segment as bytes, as they came; absent, empty and, of MSH-15, 16 and 18, `""` are empty here."""
+    """Fields of the MSH segment as bytes, as they came; absent, empty and, from MSH-9 on, `""` are empty here."""
 
     separator: bytes  # MSH-1
     encoding: bytes  # MSH-2
@@ -35,7 +35,7 @@ class Msh(NamedTuple):
 
 LONGEST_ID = 199  # characters of MSH-10 and MSA-2 (2.7, ST 1..199)
 _NONE = [b""] * 18
-_NULL = b'""'  # the sender says that there is no value (2.5.3.2)
+NULL = b'""'  # the sender says that there is no value (2.5.3.2)
 _SHORTEST = 9  # bytes of `MSH|^~\&|`: less is no header
 _PLAIN = re.compile(rb"[!-~]{1,199}")  # a control id that every answer can repeat, but for its delimiters
 _VERSION = re.compile(rb"\d{1,2}(\.\d{1,2}){1,2}")
@@ -59,8 +59,9 @@ def scan_msh(raw: bytes) -> Msh:
         fields += _NONE
     _, encoding, app, facility, to_app, to_facility, time, _, *others = fields
     kind, control_id, processing, version, _, _, accept, application, _, charset, *_ = others
-    if _NULL in (accept, application, charset):
-        accept, application, charset = (b"" if value == _NULL else value for value in (accept, application, charset))
+    if NULL in (kind, control_id, processing, version, accept, application, charset):
+        others = [b"" if value == NULL else value for value in others]
+        kind, control_id, processing, version, _, _, accept, application, _, charset, *_ = others
     found = (separator, encoding, app, facility, time, kind, control_id, processing, version, accept, application)
     return Msh._make((*found, charset, end, to_app, to_facility, "", b""))
 
@@ -103,9 +104,23 @@ def damage(raw: bytes) -> Damage | None:
     return Damage("MSH^1^2", _header(fields + _NONE if fields[1] else _NONE))
 
 
+def header_of(raw: bytes) -> Msh | None:
+    """The MSH; of one whose delimiters cannot be used what `damage` tells, with end = 0; None where that is no MSH-10."""
+    try:
+        return scan_msh(raw)
+    except Unreadable:
+        found = damage(raw)
+    return found.header if found is not None and found.header.control_id else None
+
+
+def plain_id(value: bytes) -> bool:
+    """Whether a control id reads the same in whatever delimiters it was written: it holds none of the standard's."""
+    return _PLAIN.fullmatch(value) is not None and value != NULL and not set(value) & set(b"|^~\\&")
+
+
 def _header(fields: list[bytes]) -> Msh:
     """MSH-10, 12, 15 and 16 of these fields, as far as they are plain."""
-    told = _PLAIN.fullmatch(fields[9]) and not set(fields[9]) & set(b"|^~\\&")
+    told = plain_id(fields[9])
     version = fields[11] if _VERSION.fullmatch(fields[11]) else b""
     accept, application = (word if word in _WANTED else b"" for word in fields[14:16])
     nothing = b""

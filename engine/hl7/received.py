@@ -38,26 +38,29 @@ def opened(body: bytes, charset: str) -> bytes:
 
     Raises UnicodeDecodeError with the offset of the first byte that is no text, Unreadable where there is no MSH.
     """
-    marks = delimiters_of(body, start_of(body))
-    text = decode(body, charset, marks.field_byte, marks.escape_byte)
-    return respelled(text, marks, lambda raw: in_utf8(raw, charset, marks)).encode("utf-8")
+    start = start_of(body)  # a byte order mark before it is one of UTF-8 in any set
+    marks = delimiters_of(body, start)
+    try:
+        text = decode(body[start:] if start else body, charset, marks.field_byte, marks.escape_byte)
+    except UnicodeDecodeError as bad:
+        raise UnicodeDecodeError(bad.encoding, body, bad.start + start, bad.end + start, bad.reason) from None
+    return body[:start] + respelled(text, marks, lambda raw: in_utf8(raw, charset, marks)).encode("utf-8")
 
 
-def own_control_id(body: bytes, charset: str, read: bytes) -> bytes:
+def own_control_id(body: bytes, charset: str, read: bytes, before: int = 9) -> bytes:
     """MSH-10 of a message that is read as a whole, byte for byte; `read` is what it is in UTF-8.
 
-    Empty where it is that, where it stands too far behind, and where it could not stand in an answer.
+    `before` is how many separators stand before it: of BHS-11 ten. Empty where it is that, where it stands too far behind, and where it could not stand in an answer.
     """
     start = start_of(body)
     marks = delimiters_of(body, start)
     plain = read.isascii() and marks.escape_byte not in read
-    if plain and not charset.startswith("iso2022:"):
+    if not read or (plain and not charset.startswith("iso2022:")):
         return b""
     line = re.split(b"[\r\n]", body[start : start + _HEADER], maxsplit=1)[0]
     if plain and not has_shift(line, marks.escape_byte):
         return b""
-    fields = list(islice(_fields(line, charset, marks), 10))
-    own = fields[9] if len(fields) > 9 else b""
+    own = next(islice(_fields(line, charset, marks), before, None), b"")
     return own if own != read and _REPEATABLE.fullmatch(own) else b""
 
 
@@ -81,16 +84,19 @@ def in_utf8(raw: bytes, charset: str, marks: Delimiters) -> bytes | None:
 
 def before(body: bytes, charset: str, at: int) -> bytes:
     """What stands before an offset, as UTF-8: where the first byte is that is no text."""
-    marks = delimiters_of(body, start_of(body))
-    return decode(body[:at], charset, marks.field_byte, marks.escape_byte, whole=False).encode("utf-8")
+    start = start_of(body)
+    marks = delimiters_of(body, start)
+    text = decode(body[start:at], charset, marks.field_byte, marks.escape_byte, whole=False)
+    return body[:start] + text.encode("utf-8")
 
 
 def written_back(body: bytes, raw: bytes, charset: str) -> bool:
     """Whether the opened message, written in its set again, is byte for byte what came."""
-    marks = delimiters_of(body, start_of(body))
-    text = respelled(body.decode("utf-8"), marks, lambda inside: _out_of_utf8(inside, charset, marks))
+    start = start_of(body)
+    marks = delimiters_of(body, start)
+    text = respelled(body[start:].decode("utf-8"), marks, lambda inside: _out_of_utf8(inside, charset, marks))
     try:
-        return encode(text, charset, marks.escape) == raw
+        return encode(text, charset, marks.escape) == raw[start:]
     except UnicodeEncodeError:
         return False
 

@@ -120,6 +120,16 @@ def test_a_short_batch_has_no_more_messages_than_allowed(end):
     assert [(len(one.received), one.received[0].answer) for one in five] == [(1, "AE|104|"), (100, "AA")]
 
 
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf", b" \t", b"\x1c"])
+def test_messages_are_counted_and_measured_behind_marks_as_well(before):
+    """Also without a header; what looks like a message in the text is none."""
+    one = before + HEAD + b"NTE|1||see MSH-4\r" * 50
+    few, many = (Limits()._replace(messages=n, segments=60) for n in (20, 19))
+    assert (batch_exceeded(one * 20, few), batch_exceeded(one * 20, many)) == (False, True)
+    assert batch_exceeded(one * 20, few._replace(segments=40))
+    assert batch_exceeded(HEAD + b"NTE|1|| MSH-4\r" * 65, few)
+
+
 def test_line_ends_are_cut_a_piece_at_a_time(monkeypatch):
     """CR and LF that a cut falls between stay one line end."""
     monkeypatch.setattr(batches, "_STEP", 5)
@@ -147,6 +157,10 @@ def test_a_batch_that_is_too_long_is_refused_whole():
         b"BHS|^~\\&\n" + HEAD.replace(b"\r", b"\n") * 200_000,
         b"FHS" + b"|x" * 3_000_000 + b"\r" + HEAD,
         b"BHS|^~\\&\r" + HEAD + b"OBX|1\r" * 1_000_000,
+        HEAD + b" \xef\xbb\xbf MSH|" * 500_000,
+        HEAD + b"\r\xef\xbb\xbfMSH|^~\\&|" * 500_000,
+        HEAD + b"\rmsh|||||||" * 500_000,
+        HEAD + b"\r" * 10_000_000,
         HEAD + (b"ZZZ" + b"|^" * 201 + b"|" * 790 + b"\r") * 9_990,
         HEAD + (b"ZZZ" + b"|~^&" * 400 + b"\r") * 9_990,
         HEAD + (b"|" + b"^" * 199) * 80_000,
@@ -161,6 +175,10 @@ def test_a_batch_that_is_too_long_is_refused_whole():
         "batch LF",
         "FHS",
         "member",
+        "marks",
+        "marked messages",
+        "small letters",
+        "empty lines",
         "few in each",
         "some of all",
         "as many as may be",

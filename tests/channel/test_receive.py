@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.channel.batch_answer import members
 from engine.channel.limits import Limits
 from engine.channel.ports import Appended, JournalTransaction, Kind
-from engine.channel.receive import ListenerRules, judge, receive
+from engine.channel.receive import Answer, ListenerRules, judge, receive
 from engine.channel.rows import Prepared
 from engine.errors import Unreadable
 from engine.hl7.acknowledge import read_ack
@@ -275,6 +276,106 @@ def test_a_duplicate_gets_the_first_answer_even_when_the_rules_changed():
     keep(journal, judged(msh(f11="T"), RULES._replace(processing_ids=frozenset({b"T"}))))
     (again,) = keep(journal, judged(msh(f11="T")))
     assert (read_ack(unframed(again.reply)).code, again.entry, again.duplicate) == ("AA", 1, True)
+
+
+def test_a_duplicate_of_a_message_of_a_batch_is_answered_in_its_own_mode():
+    """Also where the rules would refuse it now; what was refused keeps its answer."""
+    journal = MemoryJournal()
+    both = RULES._replace(processing_ids=frozenset({b"P", b"T"}))
+    wanted = {"AL": "CA", "NE": "", "SU": "CA", "ER": "", "": "AA"}
+    members = [msh(f10=f"D{word}", f11="T", f15=word) for word in wanted]
+    keep(journal, judged(batch(*members), both))
+    for rules in (both, RULES):
+        answers = keep(journal, *(judged(one, rules) for one in members))
+        assert [answer.duplicate for answer in answers] == [True] * 5
+        assert [one.reply and read_ack(unframed(one.reply)).code for one in answers] == [
+            word or b"" for word in wanted.values()
+        ]
+    refused = [judged(msh(f9="ZZZ^Z99", f15=word)) for word in ("", "AL", "SU")]
+    assert [one.reply for one in keep(journal, *refused)] == [one.reply for one in keep(journal, *refused)]
+
+
+def test_a_message_that_came_alone_does_not_change_what_its_batch_wants():
+    """The answer of a frame is in the mode of the frame."""
+    journal = MemoryJournal()
+    keep(journal, judged(msh(f15="NE")))
+    for others in ((), (msh(f10="C2"),)):
+        (answer,) = keep(journal, judged(batch(msh(f15="NE"), *others, bhs="B1")))
+        assert bool(answer.reply) == bool(others)
+
+
+SETS = {
+    "big5": ("BIG-5", "\u80b2"),
+    "gb18030": ("GB 18030-2000", "\u510c\u5f7d"),
+    "cp932": ("SHIFT JIS", "\u30dd\u30fc"),
+    "iso2022_jp": ("~ISO IR87", "\u4e9c\u7a4d"),
+}
+
+
+@pytest.mark.parametrize("codec", SETS)
+@pytest.mark.parametrize("header", [b"", b"BHS|^~\\&|A|B\r"])
+@pytest.mark.parametrize("wish", ["", "AL", "NE"])
+def test_a_batch_in_a_set_that_hides_delimiters_is_answered_as_its_first_message(codec, header, wish):
+    """The names, MSA-2 and the mode are those that the message alone would be answered with."""
+    word, name = SETS[codec]
+    one, two = (
+        f"MSH|^~\\&|{name}|F|{name}|H|20260701||ADT^A01|K{n}|P|2.5|||{wish}|||{word}\rPID|1||{n}\r".encode(codec)
+        for n in (1, 2)
+    )
+    alone, both = judged(one), judged(header + one + two)
+    assert [entry.kind for entry in both.received] == [Kind.MESSAGE] * 2
+    assert both.reply == alone.reply
+    assert (b"|K1" in both.reply) is (wish != "NE")
+    bad = judged(header + one + two + b"BTS|3\r")
+    assert bad.received[0].answer == ("" if wish == "NE" else f"{'C' if wish else 'A'}E|100|")
+
+
+@pytest.mark.parametrize("codec", SETS)
+def test_a_batch_id_is_read_in_the_set_of_the_messages_and_repeated_as_it_came(codec):
+    """BHS has no field for a set; a name before it would hide where BHS-11 begins."""
+    word, name = SETS[codec]
+    one = f"MSH|^~\\&|{name}|F|||20260701||ADT^A01|K1|P|2.5||||||{word}\r".encode(codec)
+    for mark, own in (("|", f"B{name}1"), ("|", "B1"), ("#", f"B{name}|1")):
+        fields = ["BHS", "^~\\&", name, "F", "", "", "", "", "", "", own]
+        reply = unframed(judged(mark.join(fields).encode(codec) + b"\r" + one).reply)
+        assert reply.split(b"\rMSA")[1] == f"{mark}AA{mark}{own}\r".encode(codec)
+        assert name.encode(codec) in reply
+
+
+def test_a_batch_header_that_is_no_text_of_the_messages_set_is_read_as_bytes():
+    one = "MSH|^~\\&|\u80b2|F|||20260701||ADT^A01|K1|P|2.5||||||BIG-5\r".encode("big5")
+    reply = unframed(judged(b"BHS|^~\\&|\xff|F|||||||B1\r" + one).reply)
+    assert reply.endswith(b"MSA|AA|B1\r")
+    damaged = unframed(judged(b"BHS|^^^^|\xff|F|||||||B1\r" + one).reply)
+    assert damaged.endswith(b"BIG-5\rMSA|AA|B1\r")
+
+
+DAMAGED = {
+    "first message": (msh(f10="D1").replace(b"^~\\&", b"^^^^") + msh(), b"|AE|D1\r"),
+    "first message, nothing told": (msh(f10="D~1").replace(b"^~\\&", b"^^^^") + msh(), b"|AE|C1\r"),
+    "only message": (b"BHS|^~\\&|A\r" + msh(f10="D1").replace(b"^~\\&", b"^^^^"), b"|AE|D1\r"),
+    "only message, nothing told": (b"BHS|^~\\&|A\r" + msh().replace(b"|^~\\&", b"||"), b"MSH|^~\\&|||A|"),
+    "header": (b"BHS|^^^^|A||||||||B1\r" + msh(), b"|AA|B1\r"),
+    "header, and its id holds a delimiter of the message": (
+        b"BHS|^^^^|A||||||||B#1\r" + msh().replace(b"|", b"#"),
+        b"MSH|^~\\&|||||",
+    ),
+    "header and message": (b"BHS|^^^^|A||||||||B1\r" + msh().replace(b"^~\\&", b"^^^^"), b"|AE|B1\r"),
+    "header, and no message": (b"BHS|^^^^|A||||||||B1\rBTS|0\r", b"|AE|B1\r"),
+    "header without an id, and no message": (b"BHS|^^^^|A\rBTS|0\r", b"|AE|\r"),
+}
+
+
+@pytest.mark.parametrize(("raw", "expected"), DAMAGED.values(), ids=DAMAGED)
+def test_what_can_be_told_of_damaged_delimiters_is_repeated(raw, expected):
+    """Of a header and of a message; where the id would be split it is written in the standard's delimiters."""
+    assert expected in unframed(judged(raw).reply)
+
+
+def test_members_and_answers_show_no_content():
+    assert repr(Answer(b"DOE", 7)) == "Answer(entry 7, 3 bytes)"
+    (found,) = members([msh()], RULES, lambda: None)
+    assert "DOE" not in repr(found)
 
 
 @pytest.mark.parametrize("batch", [False, True])

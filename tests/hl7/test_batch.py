@@ -1,9 +1,12 @@
 """Batches in one frame."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.hl7 import batch as batches
 from engine.hl7.batch import Batch, is_batch, split_batch
 from tests.hl7.build import ENDS
 
@@ -11,6 +14,8 @@ FHS = b"FHS|^~\\&|A||||||||F11"
 BHS = b"BHS|^~\\&|A||||||||B11"
 ONE = b"MSH|^~\\&|A|B|C|D|2026||ADT^A01|M1|P|2.5"
 TWO = b"MSH|^~\\&|A|B|C|D|2026||ADT^A01|M2|P|2.5"
+SMALL = TWO.replace(b"MSH", b"msh")
+BOM = b"\xef\xbb\xbf"
 
 
 def frame(*lines: bytes, end: bytes = b"\r") -> bytes:
@@ -64,6 +69,18 @@ def test_the_answer_repeats_the_batch_id(lines: tuple[bytes, ...], control_id: b
         ((BHS, ONE, b"MSH|&&&&|A"), "message 2 of the batch has no MSH that can be read"),
         ((BHS, b"MSHX", ONE), "message 1 of the batch has no MSH that can be read"),
         ((BHS, b"BTS|0"), "the batch holds no message"),
+        ((BHS, ONE, b"BTS|1", TWO, b"BTS|1", b"FTS|2"), ""),
+        ((BHS, ONE, b"BTS|1", TWO, b"BTS|2", b"FTS|2"), "BTS-1 does not count the 1 messages before it"),
+        ((ONE, TWO, b"BTS|2", ONE, b"BTS|1", b"FTS|2"), ""),
+        ((ONE, b"BTS|1", b"FTS|2"), "FTS-1 does not count the 1 batches before it"),
+        ((FHS, BHS, ONE, b"BTS|1", b"FTS|1", FHS, BHS, TWO, b"BTS|1", b"FTS|1"), ""),
+        ((BHS, ONE, b"FTS|1", BHS, TWO, b"FTS|1"), ""),
+        ((BHS, ONE, BOM + b" " + TWO, b"BTS|2"), ""),
+        ((BHS, ONE, BOM + BHS, TWO, b"BTS|1"), ""),
+        ((BHS, ONE.replace(b"|", b"#"), b"BTS#2"), "BTS-1 does not count the 1 messages before it"),
+        ((BHS, ONE, SMALL, SMALL), "message 2 of the batch has no MSH that can be read"),
+        ((BHS, ONE, BOM + BOM + TWO), "message 2 of the batch has no MSH that can be read"),
+        ((b"BHS|^~\\&|A|", ONE, b" BTS|9"), ""),
     ],
 )
 def test_a_batch_that_is_not_what_it_says(lines: tuple[bytes, ...], problem: str) -> None:
@@ -92,6 +109,29 @@ def test_a_member_that_cannot_be_read_does_not_give_its_id() -> None:
         (b"\xef\xbb\xbf\r\n" + ONE, False),
         (ONE + b"\rMSHX|\rNTE|MSH|\rMSH\r", False),
         (b"garbage\r" + ONE, False),
+        (b"garbage\r" + ONE + b"\r" + TWO, True),
+        (BOM + b" \r" + BHS, True),
+        *(
+            (ONE + end + mark + TWO, True)
+            for end in (b"\r", b"\n", b"\r\n", b"\x1c")
+            for mark in (BOM, b" \t", BOM + b" ")
+        ),
+        *((ONE + end + SMALL, True) for end in (b"\r", b"\n", b"\x1c")),
+        (ONE + b"\r" + SMALL.replace(b"msh", b"Msh"), True),
+        (ONE + b"\r" + BOM + SMALL, True),
+        (ONE + b"\rmsh-4, msh-5, and a-b\r", False),
+        (ONE + b"\rNTE|1||" + SMALL, False),
+        (SMALL + b"\r" + SMALL, False),
+        *((ONE + b"\r" + trailer + end, True) for trailer in (b"BTS|1", b"FTS|", b"BTS") for end in (b"", *ENDS)),
+        (ONE + b"\nBTS|1\n\n \n", True),
+        (ONE + b"\nBTS|1\r", True),
+        (ONE + b"\rBTS|1" + b"\r" * 60_000, True),
+        (ONE.replace(b"|", b"#") + b"\rBTS#1\r", True),
+        (ONE + b"\rBTS#1\r", False),
+        (ONE + b"\rBTSX|1\r", False),
+        (ONE + b"\rNTE|1\r\r\r", False),
+        (b"MSH" + b"\r" * 9, False),
+        (b"MSH", False),
     ],
 )
 def test_which_frames_are_batches(raw: bytes, batch: bool) -> None:  # noqa: FBT001 - a table
@@ -99,17 +139,81 @@ def test_which_frames_are_batches(raw: bytes, batch: bool) -> None:  # noqa: FBT
     assert is_batch(raw) is batch
 
 
+PIECES = (ONE, TWO, SMALL, BOM, b"\r", b"\n", b"\x1c", b" ", b"\t", b"BTS|1", b"FTS#", b"NTE|1", b"MSH", BHS)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=9))
+def test_a_batch_is_told_apart_or_named(pieces: list[bytes]) -> None:
+    """Where a message holds a second header, or begins to, it does not come out as one message without a problem."""
+    raw = ONE + b"\r" + b"".join(pieces)
+    found = split_batch(raw)
+    counted = raw.rstrip(b" \t\r\n\x0b").splitlines()[-1][:4] in (b"BTS|", b"FTS|", b"BTS", b"FTS")
+    if is_batch(raw):
+        assert len(found.messages) > 1 or found.problem or counted
+    assert b"".join(found.messages) in raw or len(found.messages) > 1
+
+
+@pytest.mark.parametrize("before", range(40))
+def test_a_second_header_is_found_wherever_a_step_ends(before: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In steps of ten bytes."""
+    monkeypatch.setattr(batches, "_STEP", 10)
+    raw = ONE + b"\rNTE|" + b"x" * before + b"\r"
+    assert not is_batch(raw)
+    assert list(batches.beginnings(raw + BOM + b" " + TWO + b"\r" + SMALL, 3)) == [
+        len(raw) - 1,
+        len(raw) + len(BOM + TWO) + 1,
+    ]
+    assert is_batch(raw + b"BTS|1\r")
+
+
+@pytest.mark.parametrize(
+    "part", [b"\r \t MSH", b"\rmsh|||", b" \xef\xbb\xbf", b"\r", b"MSH|", b"\rmsh|||||", b"\r MSH|", b"\x1cmsh#a#b#c#d"]
+)
+def test_whatever_it_holds_is_read_in_one_pass(part: bytes) -> None:
+    """Five megabytes of what looks like the beginning of a header."""
+    raw = ONE + part * (5_000_000 // len(part))
+    began = time.perf_counter()
+    assert is_batch(raw) or not is_batch(raw[: 1 << 16])
+    assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("line", "control_id"),
+    [
+        (b'BHS|^~\\&|A||||||||""', b""),
+        (b"BHS|^^^^|A||||||||B11\r", b"B11"),
+        (b"BHS|^^^^|A||||||||B~11\r", b""),
+        (b"BHS||A||||||||B11|\r", b""),
+        (b"BHSA^~\\&AAAAAAAAAB11", b""),
+        (b"BHS", b""),
+    ],
+)
+def test_the_id_of_a_header(line: bytes, control_id: bytes) -> None:
+    """What its delimiters do not tell is not guessed."""
+    assert batches.header_id(line) == control_id
+
+
+def test_a_first_member_whose_delimiters_cannot_be_used_gives_its_id_where_that_is_plain() -> None:
+    """As its answer would repeat it if it came alone."""
+    assert split_batch(frame(TWO.replace(b"^~\\&", b"^^^^"), ONE)).control_id == b"M2"
+
+
 def test_messages_behind_an_fs_are_told_apart_and_named() -> None:
     """The first one may not be whole; FS belongs to neither."""
     batch = split_batch(ONE + b"\rNTE|1|\x1c" + TWO)
     assert batch.messages == (ONE + b"\rNTE|1|", TWO)
     assert "behind an FS byte" in batch.problem
+    batch = split_batch(ONE + b"\r\x1c" + SMALL + b"\r\x1c" + SMALL + b"\x1c" + TWO)
+    assert batch.messages == (ONE + b"\r", SMALL + b"\r\x1c" + SMALL, TWO)
 
 
-def test_the_delimiters_of_the_control_id_are_those_of_its_header() -> None:
-    """An answer in other ones would repeat another id."""
-    assert split_batch(frame(FHS, BHS, ONE)).marks == b"|^~\\&"
-    assert split_batch(ONE + b"\r" + TWO).marks == b""
+def test_the_headers_are_kept_with_what_an_answer_repeats() -> None:
+    """BHS before FHS; one with a control id before one without."""
+    found = split_batch(frame(FHS, b"BHS|^~\\&|A", ONE, BHS, TWO))
+    assert (found.control_id, found.headers, found.named) == (b"B11", (BHS + b"\r", FHS + b"\r"), True)
+    found = split_batch(frame(b"BHS|^~\\&|A", ONE, b"BHS|^~\\&|B", TWO))
+    assert (found.control_id, found.headers, found.named) == (b"M1", (b"BHS|^~\\&|A\r",), False)
+    assert split_batch(ONE + b"\r" + TWO).headers == ()
 
 
 def test_its_repr_shows_no_content() -> None:

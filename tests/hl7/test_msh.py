@@ -5,7 +5,7 @@ from hypothesis import given
 
 from engine.errors import Unreadable
 from engine.hl7.message import Message
-from engine.hl7.msh import Msh, scan_msh
+from engine.hl7.msh import Msh, header_of, scan_msh
 from tests.hl7.build import HEADER, messages
 
 FULL = b"MSH|^~\\&|A|B|C|D|2026||ADT^A08|ID 1|P|2.5.1|||AL|NE||UNICODE UTF-8~ASCII|x"
@@ -55,3 +55,18 @@ def test_no_header_is_unreadable(raw: bytes) -> None:
 def test_its_repr_shows_no_content() -> None:
     """A header holds names of systems and, at some sites, an identifier in MSH-10."""
     assert repr(scan_msh(FULL)) == f"<Msh, {len(FULL)} bytes>"
+
+
+def test_null_is_no_value() -> None:
+    """From MSH-9 on; the names before it are the sender's affair."""
+    found = scan_msh(b'MSH|^~\\&|""|B|C|D|2026||""|""|""|""|||""|""||""')
+    assert found[2:12] == (b'""', b"B", b"2026", *[b""] * 7)
+
+
+def test_of_a_header_that_cannot_be_used_its_id_is_told_where_that_is_plain() -> None:
+    """`""` is none."""
+    assert header_of(FULL) == scan_msh(FULL)
+    for control_id, told in ((b"ID1", b"ID1"), (b"I^D", None), (b'""', None)):
+        found = header_of(FULL.replace(b"^~\\&", b"^^^^").replace(b"ID 1", control_id))
+        assert (found and (found.control_id, found.end)) == (told and (told, 0))
+    assert header_of(b"PID|1") is None

@@ -137,7 +137,8 @@ def told(answer: bytes) -> str:
     Fails where the error is not in the form of the answer's version, or the segments are not MSH, MSA and at most ERR.
     """
     mark = answer[3:4].decode("latin-1")
-    lines = [line.split(mark) for line in answer.decode("latin-1").removesuffix("\r").split("\r")]
+    text = answer.decode("big5" if b"BIG-5" in answer else "latin-1")  # a delimiter may be half of a character in it
+    lines = [line.split(mark) for line in text.removesuffix("\r").split("\r")]
     names = [line[0] for line in lines]
     assert names in (["MSH", "MSA"], ["MSH", "MSA", "ERR"]), names
     header, msa = lines[:2]
