@@ -1,13 +1,14 @@
-"""A message that was refused, as the journal would know and answer it had it been accepted (D16, ADR 12)."""
+"""A message that was refused, as the journal would know it had it been accepted (D16, ADR 12)."""
 
 import base64
 import hashlib
 
 from engine.channel.operator_acts import words_in
-from engine.channel.ports import LetThrough, Received
+from engine.channel.ports import LetThrough
+from engine.channel.receive import sender_identity
 from engine.errors import Unreadable
 from engine.hl7.charset import splittable, usable
-from engine.hl7.msh import Msh, scan_msh
+from engine.hl7.msh import scan_msh
 from engine.hl7.received import opened
 
 
@@ -24,26 +25,9 @@ def let_through(act: bytes) -> LetThrough | None:
         return None
 
 
-def accepted_answer(received: Received) -> str:
-    """What the sender of a refused message is told when it has been processed all the same, in the mode it asks for (C6)."""
-    try:
-        msh = scan_msh(received.body)
-    except Unreadable:  # a batch with headers
-        return f"{received.answer[:1]}A" if received.answer else ""
-    if msh.accept in {b"NE", b"ER"}:
-        return ""
-    return "CA" if msh.accept or msh.application else "AA"
-
-
 def _identities(message: bytes, charset: str) -> tuple[bytes, ...]:
     """As receive makes them: of the header's bytes, or, where a delimiter may be half of a character, read as UTF-8."""
     headers = [scan_msh(message)]
     if usable(charset) and not splittable(charset):
         headers.append(scan_msh(opened(message, charset)))
-    return tuple(dict.fromkeys(_identity(message, msh) for msh in headers))
-
-
-def _identity(raw: bytes, msh: Msh) -> bytes:
-    if msh.control_id:
-        return b"\0".join((msh.app, msh.facility, msh.control_id))
-    return b"\0\0\0" + hashlib.sha256(raw).digest()
+    return tuple(dict.fromkeys(sender_identity(message, msh) for msh in headers))

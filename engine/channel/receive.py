@@ -18,7 +18,7 @@ from engine.hl7.msh import Msh, damage, scan_msh
 from engine.hl7.transcode import answer_in
 from engine.mllp.framing import KEPT_BYTES, Framed, FrameEvent, frame
 
-__all__ = ["Answer", "Judged", "ListenerRules", "judge", "receive"]
+__all__ = ["Answer", "Judged", "ListenerRules", "judge", "receive", "sender_identity"]
 
 NOT_KEPT = "AR|207|"
 _UNANSWERED = frozenset({Framed.CUT, Framed.WIDE})
@@ -128,7 +128,7 @@ def _judged(event: FrameEvent, listener: str, peer: str, found: tuple[Msh | None
     reply = _frame_answer(answer, msh, now)
     flags = _flags(event.flags, result, answer)
     kind = Kind.MESSAGE if result.code == "AA" else Kind.QUARANTINED
-    identity = _identity(event.body, msh)
+    identity = sender_identity(event.body, msh)
     entry = Received(listener, peer, now, event.body, result.charset, kind, answer, flags, identity)
     return Judged((entry,), reply, msh, now)
 
@@ -172,7 +172,7 @@ def _dtm(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y%m%d%H%M%S+0000")
 
 
-def _identity(raw: bytes, msh: Msh | None) -> bytes:
+def sender_identity(raw: bytes, msh: Msh | None) -> bytes:
     """What makes a resend a resend: sender and control id; where there is no control id, the bytes themselves (R4)."""
     if msh is not None and msh.control_id and msh.end:
         return b"\0".join((msh.app, msh.facility, msh.control_id))
@@ -198,7 +198,7 @@ def _judge_batch(event: FrameEvent, rules: ListenerRules, peer: str, now: int, b
         Received(
             *(rules.name, peer, now, raw, one.charset, Kind.MESSAGE, answer),
             _flags(event.flags, one._replace(flags=(BATCH, *one.flags)), answer),
-            _identity(raw, msh),
+            sender_identity(raw, msh),
         )
         for raw, msh, one in members
         if one

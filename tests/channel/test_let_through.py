@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from engine.channel.let_through import accepted_answer, let_through
+from engine.channel.let_through import let_through
 from engine.channel.operator_acts import dismiss_body, processed_body, read, release_body
 from engine.channel.outcome import Status
-from engine.channel.ports import Entry, Kind, LetThrough
+from engine.channel.ports import Appended, Entry, Kind, LetThrough
 from engine.channel.receive import Judged, judge
 from engine.channel.release import releases
 from engine.channel.verdict import ListenerRules
@@ -62,21 +62,14 @@ def test_nothing_is_looked_for_where_a_person_says_again() -> None:
 
 
 @pytest.mark.parametrize("wish", ["", "AL", "|AL", "AL|AL", "NE", "ER", "SU", "NE|AL", "|NE", "ER|NE"])
-def test_a_released_message_is_answered_as_if_it_were_accepted(wish: str) -> None:
-    """In the mode that it asks for: as receive answers when the listener takes it."""
+@pytest.mark.parametrize("batch", [False, True])
+def test_a_released_message_is_answered_as_if_it_were_accepted(wish: str, *, batch: bool) -> None:
+    """In the mode that it asks for, alone or in a batch with headers: as receive answers when the listener takes it."""
     body = PLAIN.replace(b"2.5.1", b"2.5.1|||" + wish.encode())
-    (accepted,) = judged(body).received
-    (refused,) = judged(body, processing_ids=frozenset({"T"})).received
-    assert (accepted.kind, refused.kind) == (Kind.MESSAGE, Kind.QUARANTINED)
-    assert accepted_answer(refused) == accepted.answer
-
-
-@pytest.mark.parametrize(("answer", "told"), [("AE|100|", "AA"), ("CE|100|", "CA"), ("", "")])
-def test_a_released_batch_is_answered_in_the_mode_that_it_was_refused_in(answer: str, told: str) -> None:
-    """Its header says nothing of that."""
-    (batch,) = judged(b"BHS|^~\\&|RIS\r" + PLAIN + b"BTS|9\r").received
-    assert batch.kind is Kind.QUARANTINED
-    assert accepted_answer(batch._replace(answer=answer)) == told
+    body = b"BHS|^~\\&|RIS\r" + body + b"BTS|1\r" if batch else body
+    accepted, refused = judged(body), judged(body, processing_ids=frozenset({"T"}))
+    assert (accepted.received[0].kind, refused.received[0].kind) == (Kind.MESSAGE, Kind.QUARANTINED)
+    assert refused.answer([Appended(1, duplicate=True, answer="AA")]) == accepted.reply
 
 
 def test_what_was_processed_leaves_a_note_and_is_not_processed_again() -> None:
