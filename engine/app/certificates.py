@@ -94,6 +94,7 @@ class Certificates:
             {
                 "owner": credential.owner,
                 "problem": credential.problem,
+                "unfit": credential.unfit,
                 "endings": [
                     {
                         "what": one.what,

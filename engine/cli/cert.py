@@ -114,6 +114,8 @@ def _told(*reports: "Report") -> int:
     wrong = [fault for report in reports for fault in report.faults]
     for line in (line for report in reports for line in report.seen):
         typer.echo(line)
+    for note in dict.fromkeys(note for report in reports for note in report.notes):
+        typer.echo(f"note: {note}")
     for fault in dict.fromkeys(wrong):
         typer.echo(f"wrong: {fault}")
     typer.echo("nothing is wrong" if not wrong else f"{len(dict.fromkeys(wrong))} wrong", err=True)

@@ -19,6 +19,8 @@ def certificate_needs(processes: Mapping[str, Any], now: int) -> list[str]:
             found.append(
                 f"{owner} still has its old certificates, the new files cannot be used: {credential['problem']}"
             )
+        if credential.get("unfit"):  # of an engine that is older than this command: not said
+            found.append(f"{owner} has a certificate that peers may refuse: {credential['unfit']}")
         for ending in credential["endings"]:
             sentence = _sentence(owner, ending, now)
             if sentence:

@@ -24,6 +24,27 @@ def only_elliptic_curves(context: SSL.Context) -> None:
     _bindings.ERR_clear_error()
 
 
+def say_refused(context: SSL.Context) -> None:
+    """Let the peer be told that its certificate was refused also where only our own callback refuses it.
+
+    OpenSSL makes the alert of the error of the verification, and pyOpenSSL's callback cannot set one: without it the alert is
+    internal_error, which says that we are broken. CERT_REJECTED becomes bad_certificate (RFC 8446, 6.2). Call it after
+    `set_verify`.
+    """
+    handle: Any = context
+    asked = handle._verify_callback  # noqa: SLF001 - as above
+
+    @_ffi.callback("int (*)(int, X509_STORE_CTX *)")  # type: ignore[untyped-decorator] # as above
+    def verify(ok: int, store: Any) -> int:
+        taken: int = asked(ok, store)
+        if not taken and _bindings.X509_STORE_CTX_get_error(store) == _bindings.X509_V_OK:
+            _bindings.X509_STORE_CTX_set_error(store, _bindings.X509_V_ERR_CERT_REJECTED)
+        return taken
+
+    handle._verify_callback = verify  # noqa: SLF001 - it lives as long as the context
+    _bindings.SSL_CTX_set_verify(handle._context, context.get_verify_mode(), verify)  # noqa: SLF001 - as above
+
+
 def error_string(error: int) -> str:
     """OpenSSL's own words for an X509_V_ERR_...; fixed ones."""
     return str(_ffi.string(_bindings.X509_verify_cert_error_string(error)).decode("ascii", "replace"))

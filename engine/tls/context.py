@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from OpenSSL import SSL, crypto
 
 from engine.errors import ConfigError
-from engine.tls.bindings import only_elliptic_curves
+from engine.tls.bindings import only_elliptic_curves, say_refused
 from engine.tls.files import fits, read_certificates, read_crls, read_key
 from engine.tls.meeting import MALFORMED, ClientJudge, Judge, Meeting, ServerJudge
 from engine.tls.plan import ClientTls, Tls
@@ -44,11 +44,13 @@ def context_of(plan: Tls, judge: Judge | None = None) -> SSL.Context:
         if judge is None:
             _check_name(plan.server_name)
         context.set_verify(SSL.VERIFY_PEER, _callback(judge or ServerJudge(plan.server_name, plan.pin, plan.ca)))
+        say_refused(context)
     elif plan.client_ca is not None:
         for authority in read_certificates(plan.client_ca):
             context.add_client_ca(authority)
         must = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
         context.set_verify(must, _callback(judge or ClientJudge(plan.subjects, plan.client_ca)))
+        say_refused(context)
     return context
 
 

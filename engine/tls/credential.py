@@ -1,7 +1,7 @@
 """A listener's or a destination's TLS: its context, and a new one when its files change; connections keep theirs."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from engine.tls.ending import (
     PEER,
     Ending,
     Span,
+    newest,
     not_now,
     of_authorities,
     of_certificate,
@@ -24,9 +25,12 @@ from engine.tls.ending import (
 )
 from engine.tls.files import read_certificates, read_crls
 from engine.tls.naming import called
-from engine.tls.plan import Tls, files_of
+from engine.tls.plan import ServerTls, Tls, files_of
+from engine.tls.purpose import CLIENT, SERVER, unfit
 
 MOST_PEERS = 64  # certificates of peers that are remembered
+
+_SECOND = timedelta(seconds=1)
 
 Stamp = tuple[int, int, int]  # mtime in ns, size, inode
 
@@ -37,6 +41,7 @@ class _Read(NamedTuple):
     context: SSL.Context
     endings: list[Ending]
     spans: dict[Path, list[Span]]  # by file; of each, one at least must be valid now
+    unfit: str = ""  # why peers may refuse our certificate for its use
 
 
 def _now() -> datetime:
@@ -53,7 +58,7 @@ class Credential:
         self.problem = ""  # why the files as they are now are not taken
         self._stamps = self._seen = self._look_at_files()
         self._peers: dict[str, x509.Certificate] = {}
-        self._again: datetime | None = None  # when the files as they are become valid
+        self._again: datetime | None = None  # when the files as they are are better than the present ones
         self._held = self._read()
 
     @property
@@ -61,13 +66,19 @@ class Credential:
         """What new connections have."""
         return self._held.context
 
+    @property
+    def unfit(self) -> str:
+        """Why peers may refuse the certificate that new connections have, for what it may be used for; "": they do not."""
+        return self._held.unfit
+
     def look(self, *, force: bool = False) -> bool:
         """Whether other files were taken for new connections; `force`: read them in any case, at once.
 
         Files that changed since the last look are left for the next one: a certificate is written before or after its
         key, and between them the two do not fit. Raises ConfigError, once for each change, where they cannot be used;
-        the context stays the one that was. That is so as well where they are not valid now and the present ones are; what
-        is not valid yet is taken when it is.
+        the context stays the one that was. That is so as well where they are not valid now, or the certificate may not be
+        used for this, and the present ones are and may; what is not valid yet is taken when it is, and what may not be used
+        in the place of one that has ended.
         """
         stamps = self._look_at_files()
         settled, self._seen = stamps == self._seen, stamps
@@ -78,6 +89,7 @@ class Credential:
         try:
             found = self._read()
             self._check_dates(found)
+            self._check_use(found)
         except ConfigError as error:
             self.problem = str(error)
             raise
@@ -108,8 +120,9 @@ class Credential:
         found = _Read(context_of(plan), [], {})
         if plan.certificate is not None:
             chain = read_certificates(plan.certificate)
-            found.endings.extend(of_certificate(owner, OWN, one) for one in chain)
+            found.endings.extend(of_certificate(owner, OWN, one) for one in newest(chain))
             found.spans[plan.certificate] = [span_of(chain[0])]
+            found = found._replace(unfit=unfit(chain[0], SERVER if isinstance(plan, ServerTls) else CLIENT))
         if plan.trusted is not None:
             authorities = read_certificates(plan.trusted)
             found.endings.extend(of_authorities(owner, authorities))
@@ -128,6 +141,14 @@ class Credential:
             if why and not not_now(self._held.spans[path], now):
                 self._again = min((span.begins for span in spans if span.begins > now), default=None)
                 raise ConfigError(f"{path}: {why}; the present one stays, which is valid now")
+
+    def _check_use(self, found: _Read) -> None:
+        """Raises ConfigError where peers would refuse our new certificate for its use and take the present one."""
+        path = self.plan.certificate
+        if path is None or not found.unfit or self._held.unfit or not_now(self._held.spans[path], self._now()):
+            return
+        self._again = max(span.ends for span in self._held.spans[path]) + _SECOND
+        raise ConfigError(f"{path}: {found.unfit}; the present one stays as long as it is valid")
 
     def _look_at_files(self) -> Mapping[Path, Stamp | None]:
         return {path: _stamp(path) for path in files_of(self.plan)}

@@ -14,7 +14,7 @@ from engine.errors import ConfigError
 from engine.tls.context import context_of, mismatch
 from engine.tls.ending import newest, newest_lists
 from engine.tls.files import fits, read_certificates, read_crls, read_key
-from engine.tls.inspect import Asked, dates, facts, faults, list_dates
+from engine.tls.inspect import Asked, dates, facts, faults, list_dates, notes
 from engine.tls.meeting import pin_of, short
 from engine.tls.naming import told
 from engine.tls.plan import ClientTls, ServerTls
@@ -24,10 +24,11 @@ from engine.tls.verify import verdicts_of
 
 
 class Report(NamedTuple):
-    """What was looked at, a line each, and what is wrong with it, a sentence each."""
+    """What was looked at, a line each, what is wrong with it, a sentence each, and what is worth a word and harms nobody."""
 
     seen: tuple[str, ...]
     faults: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 class Against(NamedTuple):
@@ -46,16 +47,17 @@ def of_files(plan: ServerTls | ClientTls, now: datetime) -> Report:
     purpose = "server" if isinstance(plan, ServerTls) else "client"
     seen: list[str] = []
     found: list[str] = []
+    harmless: tuple[str, ...] = ()
     if plan.certificate is not None and plan.key is not None:
         report = of_file(plan.certificate, plan.key, now, Against(purpose))
-        seen, found = list(report.seen), list(report.faults)
+        seen, found, harmless = list(report.seen), list(report.faults), report.notes
     found += _trusted(plan, now)
     if not found:
         try:
             context_of(plan)
         except ConfigError as error:
             found.append(str(error))
-    return Report(tuple(seen), tuple(found))
+    return Report(tuple(seen), tuple(found), harmless)
 
 
 def of_file(certificate: Path, key: Path | None, now: datetime, against: Against = NOTHING) -> Report:
@@ -75,7 +77,8 @@ def of_file(certificate: Path, key: Path | None, now: datetime, against: Against
     asked = Asked(now, against.purpose, against.name, roots, against.ca.name if against.ca is not None else "")
     if roots is not None:
         asked = asked._replace(verdicts=verdicts_of(chain, roots))
-    return Report(tuple(map(facts, chain)), tuple(dict.fromkeys((*found, *faults(chain, asked)))))
+    wrong = dict.fromkeys((*found, *faults(chain, asked)))
+    return Report(tuple(map(facts, chain)), tuple(wrong), tuple(notes(chain, asked)))
 
 
 def _trusted(plan: ServerTls | ClientTls, now: datetime) -> list[str]:
@@ -85,7 +88,7 @@ def _trusted(plan: ServerTls | ClientTls, now: datetime) -> list[str]:
         crls = read_crls(plan.crl) if plan.crl is not None else ()
     except ConfigError as error:
         return [str(error)]
-    present = newest(roots)
+    present = newest(roots, now)
     found = (
         []
         if isinstance(plan, ClientTls) and len(present) > 1
@@ -119,6 +122,7 @@ def of_port(host: str, port: int, plan: ClientTls, now: datetime) -> Report:
     lines = [f"{host}:{port} speaks {seen.version.replace('TLSv', 'TLS ')} with {seen.cipher}"] if seen.chain else []
     lines += map(facts, seen.chain)
     found = [seen.problem] if seen.problem else []
+    harmless: list[str] = []
     if seen.chain and plan.pin:
         found += _pinned(seen, plan.pin, f"{host}:{port}")
         counting = [one for one in seen.verdicts if one.error in DATES]
@@ -128,7 +132,8 @@ def of_port(host: str, port: int, plan: ClientTls, now: datetime) -> Report:
         crls = read_crls(plan.crl) if plan.crl is not None else ()
         asked = Asked(now, "server", plan.server_name, roots, short(plan.ca), crls, seen.verdicts)
         found += faults(seen.chain, asked)
-    return Report(tuple(lines), tuple(found))
+        harmless = notes(seen.chain, asked)
+    return Report(tuple(lines), tuple(found), tuple(harmless))
 
 
 def _pinned(seen: Seen, pin: str, where: str) -> list[str]:

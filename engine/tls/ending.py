@@ -73,12 +73,20 @@ def of_authorities(owner: str, certificates: Iterable[x509.Certificate]) -> list
     return [of_certificate(owner, AUTHORITY, one) for one in newest(certificates)]
 
 
-def newest(certificates: Iterable[x509.Certificate]) -> list[x509.Certificate]:
-    """Without those that have a renewed one with the same name and key beside them: they are not missed."""
+def newest(certificates: Iterable[x509.Certificate], now: datetime | None = None) -> list[x509.Certificate]:
+    """Without those that have a renewed one with the same name and key beside them: they are not missed.
+
+    `now`: one that is valid now goes before one that ends later.
+    """
+
+    def rank(one: x509.Certificate) -> tuple[bool, datetime]:
+        _, begins, ends = span_of(one)
+        return now is not None and begins <= now <= ends, ends
+
     found: dict[bytes, x509.Certificate] = {}
     for one in certificates:
         identity = _identity(one)
-        if identity not in found or found[identity].not_valid_after_utc < one.not_valid_after_utc:
+        if identity not in found or rank(found[identity]) < rank(one):
             found[identity] = one
     return list(found.values())
 

@@ -7,7 +7,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from engine.tls.files import unknown_key
 from engine.tls.naming import called
-from engine.tls.refusals import DATES, ISSUERS, LISTS, NO_CA, PURPOSE, WEAK, Verdict, told_error
+from engine.tls.refusals import DATES, ISSUERS, LISTS, NO_CA, PURPOSE, REVOKED, WEAK, Verdict, told_error
 
 _NO_CA_WORDS = " and is no CA: "
 
@@ -40,7 +40,7 @@ class Found:
         error, _, certificate = verdict
         if not self._has(verdict):
             words = told_error(error, called(certificate), certificate, trusted)
-            remedy = "fetch its CA's newest list" if error in LISTS else "its CA must issue it anew"
+            remedy = "fetch its CA's newest list" if error in LISTS - {REVOKED} else "its CA must issue it anew"
             self._found.append(("OpenSSL", certificate, f"{words}: {remedy}"))
 
     def _has(self, verdict: Verdict) -> bool:

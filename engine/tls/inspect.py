@@ -10,20 +10,18 @@ from datetime import datetime
 from typing import NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from engine.tls.findings import Found
-from engine.tls.meeting import names
+from engine.tls.meeting import names, not_for
 from engine.tls.naming import alternatives, called, common_names, day, issuer_of, told
+from engine.tls.path import WEAK_DIGESTS, is_ca, issued, passed_over, path_of
+from engine.tls.purpose import use
 from engine.tls.refusals import Verdict
 
 RSA_BITS, EC_BITS = 2048, 224  # below, a key is weak (RFC 9325, 4.5)
-_PURPOSES = {
-    "server": (ExtendedKeyUsageOID.SERVER_AUTH, "serverAuth", "a server"),
-    "client": (ExtendedKeyUsageOID.CLIENT_AUTH, "clientAuth", "a client"),
-}
+
+_Fault = tuple[str, str]  # what is wrong, what to do about it
 
 
 class Asked(NamedTuple):
@@ -41,20 +39,34 @@ class Asked(NamedTuple):
 def faults(chain: Sequence[x509.Certificate], asked: Asked) -> list[str]:
     """Everything wrong with a chain as it is sent or stands in a file, the owner's certificate first; empty: nothing."""
     leaf = chain[0]
-    every = dict.fromkeys((*chain, *_roots_used(chain, asked)))
+    path = path_of(chain, asked.roots or (), asked.now)
     found = Found()
-    for one in every:
+    for one in path:
         found.add("dates", one, dates, one, asked.now)
         found.add("weak", one, _weakness, one)
-    found.add("use", leaf, _use, leaf, asked.purpose)
+    found.add("use", leaf, use, leaf, asked.purpose)
     found.add("order", leaf, _order, chain)
-    found.add("issuers", leaf, _issuers, chain, asked)
+    found.add("issuers", leaf, _issuers, path, chain, asked)
     found.add("revoked", leaf, revoked, leaf, asked.crls, asked.now)
     for verdict in asked.verdicts:
         found.add_verdict(verdict, asked.roots_name)
     if asked.name:
         found.add("name", leaf, _name, leaf, asked.name)
     return found.words
+
+
+def notes(chain: Sequence[x509.Certificate], asked: Asked) -> list[str]:
+    """What is old or weak among the certificates and is not used; it harms nobody."""
+    roots = asked.roots or ()
+    found = Found()
+    for one in passed_over(path_of(chain, roots, asked.now), chain, roots):
+        found.add("note", one, _idle, one, asked.now)
+    return found.words
+
+
+def _idle(one: x509.Certificate, now: datetime) -> Iterator[str]:
+    for what, _ in (*_dates(one, now), *_weaknesses(one)):
+        yield f"{what}; it is not used and may be left out"
 
 
 def facts(certificate: x509.Certificate) -> str:
@@ -68,42 +80,48 @@ def facts(certificate: x509.Certificate) -> str:
 
 def dates(one: x509.Certificate, now: datetime) -> Iterator[str]:
     """That a certificate is not valid now."""
+    return (f"{what}{remedy}" for what, remedy in _dates(one, now))
+
+
+def _dates(one: x509.Certificate, now: datetime) -> Iterator[_Fault]:
     begins, ends = one.not_valid_before_utc, one.not_valid_after_utc
     if now > ends:
         ago = (now - ends).days
-        yield f"{called(one)} expired on {day(one)}, {ago} day{'' if ago == 1 else 's'} ago: its owner must renew it; or this machine's clock is wrong ({now:%Y-%m-%d %H:%M} UTC)"
+        yield (
+            f"{called(one)} expired on {day(one)}, {ago} day{'' if ago == 1 else 's'} ago",
+            f": its owner must renew it; or this machine's clock is wrong ({now:%Y-%m-%d %H:%M} UTC)",
+        )
     if now < begins:
-        yield f"{called(one)} is valid only from {begins:%Y-%m-%d %H:%M} UTC, and it is {now:%Y-%m-%d %H:%M} here: set the clock right, of this machine or of the CA"
+        yield (
+            f"{called(one)} is valid only from {begins:%Y-%m-%d %H:%M} UTC, and it is {now:%Y-%m-%d %H:%M} here",
+            ": set the clock right, of this machine or of the CA",
+        )
 
 
 def _weakness(one: x509.Certificate) -> Iterator[str]:
+    return (f"{what}{remedy}" for what, remedy in _weaknesses(one))
+
+
+def _weaknesses(one: x509.Certificate) -> Iterator[_Fault]:
     key = one.public_key()
     if isinstance(key, dsa.DSAPublicKey):
-        yield f"{called(one)} has a DSA key, which TLS does not use any more: issue it anew with EC P-256 or RSA 2048"
+        yield (
+            f"{called(one)} has a DSA key, which TLS does not use any more",
+            ": issue it anew with EC P-256 or RSA 2048",
+        )
     elif isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
         kind, least = ("RSA", RSA_BITS) if isinstance(key, rsa.RSAPublicKey) else ("EC", EC_BITS)
         if key.key_size < least:
-            yield f"{called(one)} has an {kind} key of {key.key_size} bits, which is too weak: issue it anew with a key of its own of {least} bits or more"
+            yield (
+                f"{called(one)} has an {kind} key of {key.key_size} bits, which is too weak",
+                f": issue it anew with a key of its own of {least} bits or more",
+            )
     digest = one.signature_hash_algorithm
-    if one.issuer != one.subject and digest is not None and digest.name in {"md5", "sha1"}:
-        yield f"{called(one)} is signed with {digest.name.upper()}, which can be forged: its CA must issue it anew with SHA-256"
-
-
-def _use(leaf: x509.Certificate, purpose: str) -> Iterator[str]:
-    try:
-        asked = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
-        asked = None
-    if purpose and asked is not None:
-        wanted, word, as_a = _PURPOSES[purpose]
-        if wanted not in asked and ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE not in asked:
-            yield f"{called(leaf)} may not be used as {as_a}: its extended key usage lacks {word}; ask the CA for one with it"
-    try:
-        usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        return
-    if not usage.digital_signature:
-        yield f"{called(leaf)} may not sign a handshake: its key usage lacks digitalSignature; ask the CA for one with it"
+    if one.issuer != one.subject and digest is not None and digest.name in WEAK_DIGESTS:
+        yield (
+            f"{called(one)} is signed with {digest.name.upper()}, which can be forged",
+            ": its CA must issue it anew with SHA-256",
+        )
 
 
 def _order(chain: Sequence[x509.Certificate]) -> Iterator[str]:
@@ -116,32 +134,18 @@ def _order(chain: Sequence[x509.Certificate]) -> Iterator[str]:
             return
 
 
-def _issuers(chain: Sequence[x509.Certificate], asked: Asked) -> Iterator[str]:
-    """Walk up from the first certificate to a root that is trusted, or to where it does not go on."""
+def _issuers(path: Sequence[x509.Certificate], chain: Sequence[x509.Certificate], asked: Asked) -> Iterator[str]:
+    """That the way up meets one that is no CA, or does not end in a root that is trusted."""
     if asked.roots is None:
         return
-    path = _path(chain, asked.roots)
     for one, above in itertools.pairwise(path):
         if not is_ca(above):
             yield f"{called(above)} issued {called(one)} and is no CA: its basic constraints must say CA:TRUE"
-    if path[-1] not in asked.roots:
-        yield _no_issuer(path[-1], chain, asked)
-
-
-def _path(chain: Sequence[x509.Certificate], roots: Sequence[x509.Certificate]) -> list[x509.Certificate]:
-    """From the first certificate up; the last is a root, or has no issuer here."""
-    path, left = [chain[0]], list(chain[1:])
-    while path[-1] not in roots:
-        above = next((other for other in (*roots, *left) if issued(path[-1], other)), None)
-        if above is None:
-            break
-        path.append(above)
-        left = [one for one in left if one != above]
-    return path
-
-
-def _roots_used(chain: Sequence[x509.Certificate], asked: Asked) -> list[x509.Certificate]:
-    return [one for one in _path(chain, asked.roots) if one in asked.roots] if asked.roots else []
+    top = path[-1]
+    if top not in asked.roots:
+        yield _no_issuer(top, chain, asked)
+    elif top.issuer != top.subject:
+        yield f"{asked.roots_name} has {called(top)}, but not {issuer_of(top)}, which issued it: add that certificate there too, and so on up to a root"
 
 
 def _no_issuer(one: x509.Certificate, chain: Sequence[x509.Certificate], asked: Asked) -> str:
@@ -190,26 +194,10 @@ def _name(leaf: x509.Certificate, name: str) -> Iterator[str]:
     _ = leaf.extensions  # raises ValueError where one is malformed: then there is no saying for whom it is
     if names(leaf, name):
         return
-    there = alternatives(leaf)
-    if there:
-        yield f"the certificate is not for {name} but for {told(', '.join(there))}: call it by one of these (server_name), or have it issued with {name} as well"
+    if name in alternatives(leaf):
+        yield f"{not_for(leaf, name)}: have it issued with IP:{name}"
+    elif alternatives(leaf):
+        yield f"{not_for(leaf, name)}: call it by one of these (server_name), or have it issued with {name} as well"
     else:
         common = told(", ".join(common_names(leaf))) or "no name"
         yield f"the certificate has only the common name {common} and no subject alternative name, which is what counts (RFC 9525): have it issued with {name} as an alternative name"
-
-
-def issued(one: x509.Certificate, by: x509.Certificate) -> bool:
-    """Whether a certificate was signed by another's key, and names it."""
-    try:
-        one.verify_directly_issued_by(by)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
-
-
-def is_ca(one: x509.Certificate) -> bool:
-    """Whether it may issue others; raises ValueError where it is malformed."""
-    try:
-        return bool(one.extensions.get_extension_for_class(x509.BasicConstraints).value.ca)
-    except x509.ExtensionNotFound:
-        return one.issuer == one.subject

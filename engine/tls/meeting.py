@@ -74,7 +74,7 @@ class ServerJudge:
             if pin_of(certificate) != self._pin:
                 meeting.refuse(f"the key of {self._name} is not the pinned one but {pin_of(certificate)}", "pin")
         elif not depth and not names(certificate, self._name):
-            meeting.refuse(f"the certificate is not for {self._name} but for {_for(certificate)}", "name")
+            meeting.refuse(not_for(certificate, self._name), "name")
         return not meeting.problem
 
 
@@ -109,6 +109,12 @@ def short(trusted: Path | None) -> str:
     return trusted.name if trusted is not None else "the system's CAs"
 
 
-def _for(certificate: x509.Certificate) -> str:
+def not_for(certificate: x509.Certificate, name: str) -> str:
+    """That a server's certificate is not for this host name or address, and for whom it is."""
     found = alternatives(certificate)
-    return told(", ".join(found)) if found else f"nobody: it has no subject alternative name ({called(certificate)})"
+    if name in found:  # and yet refused
+        return (
+            f"the certificate is not for {name}, which it has as a DNS name and must have as an IP address (RFC 9525)"
+        )
+    whom = told(", ".join(found)) if found else f"nobody: it has no subject alternative name ({called(certificate)})"
+    return f"the certificate is not for {name} but for {whom}"

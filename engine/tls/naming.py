@@ -1,9 +1,12 @@
 """What certificates are called: printable, short, and never more than what stands in them in public."""
 
+import string
+
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID, NameOID
 
 LONGEST = 100  # characters of a name that is told
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 def told(text: str) -> str:
@@ -62,12 +65,14 @@ def allowed(certificate: x509.Certificate, subjects: tuple[str, ...]) -> bool:
     """Whether one of its names is one of `subjects`.
 
     A subject with `=` is a whole RFC 4514 subject, compared as written. Any other is a common name or a DNS name without
-    regard to case; `*.example.org` stands for one label before the rest, as in RFC 9525.
+    regard to the case of A to Z (RFC 4343), and of no other letter, some of which become one of these in lower case;
+    `*.example.org` stands for one label before the rest, as in RFC 9525.
     """
     whole = subject(certificate)
-    names = [name.lower() for name in (*common_names(certificate), *alternatives(certificate))]
+    names = [name.translate(_LOWER) for name in (*common_names(certificate), *alternatives(certificate))]
     return any(
-        wanted == whole if "=" in wanted else any(_is(wanted.lower(), name) for name in names) for wanted in subjects
+        wanted == whole if "=" in wanted else any(_is(wanted.translate(_LOWER), name) for name in names)
+        for wanted in subjects
     )
 
 

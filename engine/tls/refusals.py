@@ -18,10 +18,10 @@ class Verdict(NamedTuple):
 
 NOT_YET, EXPIRED, NO_LIST = 9, 10, 3
 DATES = frozenset({NOT_YET, EXPIRED})
-ISSUERS = frozenset({2, 18, 19, 20, 21})  # there is no way up to a CA that is trusted
+ISSUERS = frozenset({2, 7, 18, 19, 20, 21})  # there is no way up to a CA that is trusted
 LISTS = frozenset({NO_LIST, 8, 11, 12, 23, 33, 35, 36, 44, 54})  # about revocation
 WEAK = frozenset({66, 67, 68})
-PURPOSE, NO_CA = 26, 79
+PURPOSE, NO_CA, REVOKED = 26, 79, 23
 
 _SIGNS_NOT = "{its} may not sign certificates, yet it issued another: its key usage lacks keyCertSign, or its basic constraints CA:TRUE"
 _NAMES = "{its} has a name that its CA may not issue for (name constraints)"
@@ -32,7 +32,7 @@ _WORDS = {
     7: "{its} was changed, or is signed with another key than that of {issuer}",
     **dict.fromkeys((2, 19, 20, 21), "{its} is not issued by {trusted}"),
     18: "{its} is self-signed and not in {trusted}",
-    23: "{its} is revoked",
+    REVOKED: "{its} is revoked",
     24: "{its} has no key that could be read, yet it issued another",
     25: "{its} may not issue so long a chain: the path length of its basic constraints is exceeded",
     PURPOSE: "{its} is for another purpose: its key usage or extended key usage does not allow this one",

@@ -4,6 +4,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from engine.app import certificates
 from engine.app.certificate_events import CertificateBegins, CertificateEnds
@@ -265,3 +266,44 @@ def test_what_begins_later_is_told(tmp_path):
     again.now += timedelta(days=3)
     assert again.told() == []
     assert keeper.told() == []
+
+
+CLIENT_ONLY, SERVER_ONLY = [ExtendedKeyUsageOID.CLIENT_AUTH], [ExtendedKeyUsageOID.SERVER_AUTH]
+
+
+def test_what_may_not_be_used_does_not_take_the_place_of_what_may(tmp_path):
+    """Peers would refuse a listener's certificate that is for clients; once the present one has ended, nothing is lost."""
+    keeper = Keeper(tmp_path, ends=10)
+    credential = keeper.certificates._listeners["lab"]
+    good = credential.context
+    CA.issue("engine", usages=CLIENT_ONLY).write(tmp_path, "engine")
+    why = refused_reload(keeper)
+    assert "engine.pem: engine may not be used as a server: its extended key usage lacks serverAuth" in why
+    assert why.endswith("; the present one stays as long as it is valid")
+    assert keeper.wait("CertificatesNotTaken").why == why
+    assert (credential.context is good, credential.problem, credential.unfit) == (True, why, "")
+    CA.issue("engine", usages=(), more=[(b"\x04\x01x", "2.5.29.37", False)]).write(tmp_path, "engine")
+    assert "engine.pem: engine is malformed" in refused_reload(keeper)
+    CA.issue("engine", signs=False).write(tmp_path, "engine")
+    assert "its key usage lacks digitalSignature" in refused_reload(keeper)
+    assert not credential.look()
+    keeper.now += timedelta(days=10, hours=2)
+    (tmp_path / "crl.pem").write_bytes(CA.crl(days=20))
+    assert credential.look()
+    assert "lacks digitalSignature" in credential.unfit
+    assert credential.problem == ""
+
+
+def test_a_start_with_what_may_not_be_used_is_in_status(tmp_path):
+    """There is nothing better; another like it is taken, and a good one makes it good."""
+    Keeper(tmp_path)
+    own = CA.issue("us", usages=SERVER_ONLY).write(tmp_path, "us")
+    credential = Credential("destination pacs", ClientTls("pacs", tmp_path / "ca.pem", *own))
+    assert credential.unfit.startswith("us may not be used as a client: its extended key usage lacks clientAuth")
+    CA.issue("us", usages=SERVER_ONLY).write(tmp_path, "us")
+    assert credential.look(force=True)
+    assert credential.unfit
+    CA.issue("us").write(tmp_path, "us")
+    assert credential.look(force=True)
+    assert credential.unfit == ""
+    assert [row["unfit"] for row in Keeper(tmp_path).certificates.status()] == ["", ""]

@@ -130,6 +130,22 @@ def test_new_files_that_are_not_taken_need_a_person():
     assert found.startswith("listener lab still has its old certificates")
 
 
+def test_a_certificate_for_another_use_needs_a_person():
+    why = "engine may not be used as a server: its extended key usage lacks serverAuth; ask the CA for one with it"
+    credential = {"owner": "listener lab", "problem": "", "unfit": why, "endings": []}
+    (found,) = certificate_needs({"processes": {"network": {"certificates": [credential]}}}, NOW)
+    assert found == f"listener lab has a certificate that peers may refuse: {why}"
+
+
+def test_what_is_not_used_is_a_note(backstory, site):
+    """And nothing is wrong."""
+    old = root(key=CA.key, ends=-1)
+    CA.write(site, "ca", old)
+    status, out, err = backstory("cert", "doctor", site / "engine.pem", "--ca", site / "ca.pem")
+    assert (status, err) == (0, "nothing is wrong\n")
+    assert "\nnote: Hospital Root CA expired on " in out
+
+
 def test_what_is_not_valid_yet_needs_a_person():
     ending = {
         "what": "own certificate",

@@ -8,13 +8,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
-from cryptography.x509 import CertificateSigningRequestBuilder, Name, load_der_x509_certificate
+from cryptography.x509 import (
+    CertificateSigningRequestBuilder,
+    DNSName,
+    Name,
+    SubjectAlternativeName,
+    load_der_x509_certificate,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from engine.tls.doctor import of_file, of_port
-from engine.tls.inspect import Asked, faults
+from engine.tls.inspect import Asked, faults, notes
+from engine.tls.path import issued
 from engine.tls.plan import ClientTls
 from tests.tls.authority import PEM, ec_key, make, root
 
@@ -35,12 +42,22 @@ def asked(*roots, purpose="server", name="pacs.hospital", crls=()):
     return Asked(NOW, purpose, name, chain(*(roots or (CA,))), "ca.pem", crls)
 
 
-def sha1():
-    """No library signs with SHA-1 any more: the name of the digest is changed afterwards."""
-    authority = root("Old CA", key=rsa.generate_private_key(65537, 2048))
-    der = authority.issue("pacs.hospital").certificate.public_bytes(serialization.Encoding.DER)
+SELF = make("pacs.hospital")
+EXPIRED_ROOT = root(key=CA.key, ends=-1)
+LATER_ROOT = root(key=CA.key, begins=1, ends=900)
+AS_DNS = CA.issue(
+    "x", sans=[], more=[(SubjectAlternativeName([DNSName("10.1.2.3")]).public_bytes(), "2.5.29.17", False)]
+)
+SHA1 = root("Old CA", key=rsa.generate_private_key(65537, 2048))
+
+
+def sha1(key=SHA1.key):
+    """No library makes certificates with SHA-1 any more: the digest's name and the signature are put in afterwards."""
+    made = SHA1.issue("pacs.hospital").certificate
     sha256_rsa, sha1_rsa = bytes.fromhex("2a864886f70d01010b"), bytes.fromhex("2a864886f70d010105")
-    return load_der_x509_certificate(der.replace(sha256_rsa, sha1_rsa))
+    signature = key.sign(made.tbs_certificate_bytes.replace(sha256_rsa, sha1_rsa), padding.PKCS1v15(), hashes.SHA1())  # noqa: S303 - what is to be noticed
+    der = made.public_bytes(serialization.Encoding.DER).replace(sha256_rsa, sha1_rsa)
+    return load_der_x509_certificate(der.replace(made.signature, signature))
 
 
 def same_name_other_key():
@@ -51,7 +68,16 @@ CASES = {
     "good": (chain(GOOD), asked(), []),
     "good with intermediate": (chain(BELOW, MIDDLE), asked(), []),
     "good with root sent": (chain(BELOW, MIDDLE, CA), asked(), []),
-    "good and pinned by itself": (chain(GOOD), asked(GOOD), []),
+    "self-signed and trusted": (chain(SELF), asked(SELF), []),
+    "trusted by itself": (chain(GOOD), asked(GOOD), ["ca.pem has pacs.hospital, but not CN=Hospital Root CA, which issued it: add that certificate there too"]),
+    "only the intermediate trusted": (chain(BELOW, MIDDLE, CA), asked(MIDDLE), ["ca.pem has Issuing CA 2, but not CN=Hospital Root CA, which issued it: add that certificate there too"]),
+    "trusted by itself as well": (chain(BELOW, MIDDLE), asked(BELOW, CA), []),
+    "good and issued with SHA-1": ([sha1()], asked()._replace(roots=chain(SHA1)), ["signed with SHA1, which can be forged"]),
+    "renewed root": (chain(GOOD), asked(EXPIRED_ROOT, CA), []),
+    "root to come": (chain(GOOD), asked(LATER_ROOT, CA), []),
+    "expired root": (chain(GOOD), asked(EXPIRED_ROOT), ["Hospital Root CA expired on "]),
+    "expired root sent along": (chain(GOOD, EXPIRED_ROOT), asked(), []),
+    "address as a DNS name": (chain(AS_DNS), asked(name="10.1.2.3"), ["not for 10.1.2.3, which it has as a DNS name and must have as an IP address (RFC 9525): have it issued with IP:10.1.2.3"]),
     "good wildcard": (chain(CA.issue("x", sans=["*.clinic.example"])), asked(name="pacs.clinic.example"), []),
     "expired": (chain(CA.issue("pacs.hospital", ends=-1.5)), asked(), ["pacs.hospital expired on ", "1 day ago", "must renew", "clock is wrong"]),
     "not yet valid": (chain(CA.issue("pacs.hospital", begins=3)), asked(), ["pacs.hospital is valid only from ", "set the clock right"]),
@@ -65,7 +91,7 @@ CASES = {
     "address": (chain(GOOD), asked(name="10.1.2.3"), ["not for 10.1.2.3 but for pacs.hospital"]),
     "client as server": (chain(CA.issue("pacs.hospital", usages=[CLIENT])), asked(), ["may not be used as a server", "lacks serverAuth"]),
     "server as client": (chain(CA.issue("pacs.hospital", usages=[SERVER])), asked(purpose="client"), ["may not be used as a client", "lacks clientAuth"]),
-    "any use": (chain(CA.issue("pacs.hospital", usages=[ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])), asked(), []),
+    "any use": (chain(CA.issue("pacs.hospital", usages=[ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])), asked(), ["lacks serverAuth, and OpenSSL does not take anyExtendedKeyUsage for it"]),
     "key usage": (chain(CA.issue("pacs.hospital", signs=False)), asked(), ["may not sign a handshake", "digitalSignature"]),
     "weak RSA": (chain(CA.issue("pacs.hospital", key=WEAK)), asked(), ["an RSA key of 1024 bits, which is too weak"]),
     "weak EC": (chain(CA.issue("pacs.hospital", key=ec.generate_private_key(ec.SECP192R1()))), asked(), ["an EC key of 192 bits, which is too weak"]),
@@ -85,6 +111,34 @@ def test_a_broken_certificate_is_told_in_words(case):
     assert len(found) == bool(words), found
     for word in words:
         assert word in found[0]
+
+
+@pytest.mark.parametrize(
+    ("sent", "roots", "words"),
+    [
+        (chain(GOOD), chain(EXPIRED_ROOT, CA), ["Hospital Root CA expired on "]),
+        (chain(GOOD, EXPIRED_ROOT), chain(CA), ["Hospital Root CA expired on "]),
+        ([GOOD.certificate, sha1()], chain(CA), ["pacs.hospital is signed with SHA1, which can be forged"]),
+        (chain(BELOW, MIDDLE, CA), chain(CA, root("Old Root", ends=-1)), []),
+        (chain(GOOD), None, []),
+    ],
+)
+def test_what_is_old_or_weak_and_not_used_is_a_note(sent, roots, words):
+    """Nothing is wrong: OpenSSL takes the newest as well."""
+    against = asked()._replace(roots=roots)
+    assert faults(sent, against) == []
+    told = notes(sent, against)
+    assert [note[: len(word)] for note, word in zip(told, words, strict=True)] == words
+    assert all(note.endswith("; it is not used and may be left out") for note in told)
+
+
+def test_a_signature_with_sha1_of_another_key_is_none():
+    """It is looked at all the same."""
+    other = rsa.generate_private_key(65537, 2048)
+    assert issued(sha1(), SHA1.certificate)
+    assert not issued(sha1(other), SHA1.certificate)
+    assert not issued(sha1(), root("Old CA").certificate)  # which has a key for elliptic curves
+    assert not issued(sha1(), make("Old CA", issuer=CA, ca=True, key=dsa.generate_private_key(2048)).certificate)
 
 
 def test_several_faults_are_all_told():

@@ -32,12 +32,20 @@ CLIENTS_ONLY = make(
 LATE = make("Late CA", issuer=CA, ca=True, ends=-2)
 INTER = make("Inter2", issuer=CA, ca=True)
 PACS = CA.issue("pacs")
+RENEWED = root("Old Root", key=OLD.key)
 CRITICAL = CA.issue("pacs", more=[(b"\x05\x00", "1.3.6.1.4.1.99999.1", True)])
 
 # what a server shows, the CA and the lists of the destination; what is said of it
 CASES = {
     "good": ([PACS], CA, b"", ""),
     "root expired": ([OLD.issue("pacs")], OLD, b"", "Old Root expired on "),
+    "root renewed": ([OLD.issue("pacs")], (OLD, RENEWED), b"", ""),
+    "root renewed, the old one behind": ([OLD.issue("pacs")], (RENEWED, OLD), b"", ""),
+    "expired and unused": ([PACS, LATE], CA, b"", ""),
+    "expired root sent along": ([OLD.issue("pacs"), OLD], RENEWED, b"", ""),
+    "only the intermediate trusted": ([INTER.issue("pacs"), INTER, CA], INTER, b"", "ca.pem has Inter2, but not CN=Hospital Root CA, which issued it"),
+    "trusted itself only": ([PACS], PACS, b"", "ca.pem has pacs, but not CN=Hospital Root CA, which issued it"),
+    "for any use": ([CA.issue("pacs", usages=[ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])], CA, b"", "pacs may not be used as a server"),
     "path length": ([BELOW_FLAT.issue("pacs"), BELOW_FLAT], FLAT, b"", "the certificate of Flat Root may not issue so long a chain"),
     "name constraints": ([CONSTRAINED.issue("pacs")], CONSTRAINED, b"", "the certificate of pacs has a name that its CA may not issue for (name constraints)"),
     "no keyCertSign": ([NO_SIGN.issue("pacs")], NO_SIGN, b"", "the certificate of No Sign may not sign certificates"),
@@ -55,12 +63,18 @@ CASES = {
 }  # fmt: skip
 
 
+def trusted(folder, ca):
+    """A file of one CA or of several."""
+    first, *further = ca if isinstance(ca, tuple) else (ca,)
+    return first.write(folder, "ca", *further)[0]
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_doctor_and_engine_agree(tmp_path, case):
     """Over a real handshake; each thing is said once."""
     (leaf, *further), ca, lists, words = CASES[case]
     own = leaf.write(tmp_path, "own", *further)
-    plan = ClientTls("pacs", ca.write(tmp_path, "ca")[0])
+    plan = ClientTls("pacs", trusted(tmp_path, ca))
     if lists:
         (tmp_path / "crl.pem").write_bytes(lists)
         plan = plan._replace(crl=tmp_path / "crl.pem")
@@ -74,13 +88,14 @@ def test_doctor_and_engine_agree(tmp_path, case):
 
 
 @pytest.mark.parametrize(
-    "case", [case for case, (_, _, lists, _) in CASES.items() if not lists and case != "CA for clients"]
+    "case",
+    [case for case, (_, _, lists, _) in CASES.items() if not lists and case not in {"CA for clients", "for any use"}],
 )
 def test_a_file_is_held_against_its_ca_by_openssl_as_well(tmp_path, case):
     """Without a handshake; what it is used as is not known then."""
     (leaf, *further), ca, _, words = CASES[case]
     own, key = leaf.write(tmp_path, "own", *further)
-    found = of_file(own, key, NOW, Against("", ca.write(tmp_path, "ca")[0], "pacs")).faults
+    found = of_file(own, key, NOW, Against("", trusted(tmp_path, ca), "pacs")).faults
     assert [fault[: len(words)] for fault in found] == ([words] if words else [])
 
 
@@ -158,3 +173,19 @@ def test_a_destinations_only_ca_is_looked_at(tmp_path):
     assert fault.startswith(f"{ca}: Old Root expired on ")
     ca.write_bytes(OLD.pem + CA.pem)
     assert of_files(ClientTls("pacs", ca), NOW).faults == ()
+
+
+def test_a_listeners_ca_is_the_one_that_is_valid_now(tmp_path):
+    """And not its renewal, which ends later and has not begun."""
+    own = PACS.write(tmp_path, "own")
+    ca = trusted(tmp_path, (root(key=CA.key, begins=3, ends=900), CA))
+    assert of_files(ServerTls(*own, ca), NOW).faults == ()
+
+
+def test_a_note_about_a_file_of_ours(tmp_path):
+    """An old intermediate that is still sent."""
+    old = make("Inter2", issuer=CA, ca=True, key=INTER.key, ends=-1)
+    report = of_files(ServerTls(*INTER.issue("pacs").write(tmp_path, "own", old, INTER)), NOW)
+    assert report.faults == ()
+    (note,) = report.notes
+    assert note.startswith("Inter2 expired on ")

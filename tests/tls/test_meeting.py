@@ -9,7 +9,7 @@ from engine.tls.context import context_of, hardened
 from engine.tls.plan import ClientTls, ServerTls
 from engine.tls.refusals import told_error
 from tests.tls.authority import make, root
-from tests.tls.meet import meet
+from tests.tls.meet import heard, meet
 
 CA = root()
 
@@ -31,6 +31,25 @@ def plans(tmp_path):
         return ServerTls(*own, tmp_path / "ca.pem", crl=crl), ClientTls("pacs", tmp_path / "ca.pem", *theirs)
 
     return made
+
+
+@pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
+def test_who_is_refused_by_name_is_told_that_the_certificate_is(plans, version):
+    """Of `subjects`, and of the server's name and pin: OpenSSL itself has nothing against them."""
+    server, client = plans(CA.issue("pacs"), client=CA.issue("ris"))
+    named = context_of(client)
+    named.set_max_proto_version(version)
+    assert heard(server._replace(subjects=("lab",)), named) == (
+        "the client ris is none of `subjects`",
+        "the peer refused our certificate (bad certificate)",
+    )
+    for other in (client._replace(server_name="archive"), client._replace(pin="sha256/" + "A" * 43 + "=")):
+        limited = context_of(other)
+        limited.set_max_proto_version(version)
+        problem, why = heard(server, limited)[::-1]
+        assert why == "the peer refused our certificate (bad certificate)"
+        assert "not for archive but for pacs" in problem or "is not the pinned one" in problem
+    assert heard(server, named) == ("", "")
 
 
 def test_an_expired_issuer_is_named_itself(plans):

@@ -1,11 +1,14 @@
 """Who is let in by `subjects`, and what names look like when they are told."""
 
+from datetime import UTC, datetime
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from engine.errors import ConfigError
 from engine.tls.context import context_of, ssl_words
+from engine.tls.inspect import Asked, faults
 from engine.tls.naming import allowed, alternatives, called, common_names, issuer_of, told
 from engine.tls.plan import ClientTls, ServerTls
 from tests.tls.authority import make, root
@@ -34,6 +37,9 @@ STAR = make("any", sans=["*.hospital.example"]).certificate
         (STAR, ["*.hospital.example"], False),
         (make("evil", sans=["lab.hospital.example.evil"]).certificate, ["lab.hospital.example"], False),
         (make("CN=Lab", sans=[]).certificate, ["CN=Lab"], False),
+        (make("\u212alab.hospital", sans=[]).certificate, ["klab.hospital"], False),  # KELVIN SIGN, in lower case a k
+        (make("KLAB.hospital", sans=[]).certificate, ["klab.HOSPITAL"], True),
+        (make("\u212alab.hospital", sans=[]).certificate, ["\u212aLAB.hospital"], True),
     ],
 )
 def test_subjects(certificate, subjects, let_in):
@@ -70,6 +76,7 @@ def test_a_name_that_tls_cannot_ask_for_refuses_the_start():
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
+        ("ssl/tls alert bad certificate", "the peer refused our certificate (bad certificate)"),
         ("tlsv1 alert unknown ca", "the peer refused our certificate (unknown ca)"),
         ("tlsv1 alert internal error", "the peer refused the handshake (internal error)"),
         ("bad extension", "the handshake failed (bad extension)"),
@@ -90,3 +97,6 @@ def test_a_malformed_name_is_no_surprise():
     odd = x509.load_der_x509_certificate(raw.replace(b"Hospital Root", b"Hospital Roo\xff"))
     assert issuer_of(odd) == "somebody whose name is malformed"
     assert not allowed(odd, ("CN=x",))
+    assert faults([odd], Asked(datetime.now(UTC), roots=[odd])) == [
+        "pacs is malformed, or one that belongs to it: its CA must issue it anew"
+    ]
