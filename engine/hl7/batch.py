@@ -149,6 +149,7 @@ class _Reader:
         self._ids = {b"BHS": b"", b"FHS": b""}
         self._marks = {b"|"}  # separators of headers and messages
         self._batches = 0  # of this file
+        self._headed = 0  # of them with BHS
         self._in_batch = 0  # messages
         self._open = False  # whether a batch has begun
         self._inside = False
@@ -191,12 +192,14 @@ class _Reader:
         self._in_batch = 0
         self._open = name == b"BHS"
         self._batches = self._batches + 1 if self._open else 0
+        self._headed = self._headed + 1 if self._open else 0
 
     def _trailer(self, name: bytes, line: bytes) -> None:
         fields = line.rstrip(b"\r\n").split(line[3:4], 2)
         counted = self._in_batch if name == b"BTS" else self._batches or 1
+        headed = counted if name == b"BTS" else self._headed or counted  # some count batches with BHS only
         stated = fields[1].strip() if len(fields) > 1 else b""
-        if stated and not (stated.isdigit() and int(stated[:9]) == counted):
+        if stated and not (stated.isdigit() and int(stated[:9]) in {counted, headed}):
             what = "messages" if name == b"BTS" else "batches"
             self.note(f"{name.decode('ascii')}-1 does not count the {counted} {what} before it")
         self._inside = self._open = False

@@ -61,6 +61,7 @@ REWRITTEN = {"cosyte-hl7/0161.hl7": "AR 200"}  # ADT@A01, as its own MSH-2 says,
 
 _MESSAGES = re.compile(rb"(?<=[\r\n])(?=MSH[^\w\s])")
 _HEADERS = re.compile(rb"(?<=[\r\n])(?:FHS|BHS|BTS|FTS)")
+_TRAILERS = re.compile(rb"(?<=[\r\n])(?:BTS|FTS)[^\w\s]")
 _LINES = re.compile(rb"[\r\n]+")
 _BEFORE = b" \t\r\n\x0b\xef\xbb\xbf"
 
@@ -90,13 +91,14 @@ def frames(files: Iterable[CorpusFile]) -> Iterator[Frame]:
 
 
 def is_batch(raw: bytes) -> bool:
-    """Whether the file begins with FHS or BHS."""
-    return raw.lstrip(_BEFORE)[:3] in {b"FHS", b"BHS"}
+    """Whether the file begins with FHS or BHS, or holds BTS or FTS."""
+    return raw.lstrip(_BEFORE)[:3] in {b"FHS", b"BHS"} or _TRAILERS.search(raw) is not None
 
 
 def batch_members(raw: bytes) -> list[bytes]:
     """The messages of a batch, without its headers and trailers."""
-    return [_HEADERS.split(message)[0] for message in _MESSAGES.split(raw)[1:]]
+    messages = [_HEADERS.split(message)[0] for message in _MESSAGES.split(raw)]
+    return [message for message in messages if message.lstrip(_BEFORE).startswith(b"MSH")]
 
 
 def rewritten(name: str, listener: str, body: bytes) -> Frame:
