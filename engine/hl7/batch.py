@@ -195,7 +195,7 @@ class _Reader:
         self._headed = self._headed + 1 if self._open else 0
 
     def _trailer(self, name: bytes, line: bytes) -> None:
-        fields = line.rstrip(b"\r\n").split(line[3:4], 2)
+        fields = line.rstrip(b"\r\n").split(line[3:4], 2) if line[3:4] else []
         counted = self._in_batch if name == b"BTS" else self._batches or 1
         headed = counted if name == b"BTS" else self._headed or counted  # some count batches with BHS only
         stated = fields[1].strip() if len(fields) > 1 else b""

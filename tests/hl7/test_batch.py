@@ -91,6 +91,14 @@ def test_a_batch_that_is_not_what_it_says(lines: tuple[bytes, ...], problem: str
     assert split_batch(frame(*lines)).problem == problem
 
 
+@pytest.mark.parametrize("trailer", [b"BTS", b"FTS"])
+@pytest.mark.parametrize("end", [b"", *ENDS])
+@pytest.mark.parametrize("head", [b"BHS", b"BHS|^~\\&|A"])
+def test_a_trailer_without_a_field_counts_nothing(head: bytes, end: bytes, trailer: bytes) -> None:
+    """Also as the last three bytes of the frame, behind a header that is no longer."""
+    assert len(split_batch(b"\r".join((head, ONE, trailer)) + end).messages) == 1
+
+
 def test_a_member_that_cannot_be_read_does_not_give_its_id() -> None:
     """The first that can be read does."""
     assert split_batch(frame(b"BHS|^~\\&|A", b"MSH|&&&&|A", TWO)).control_id == b"M2"
