@@ -91,6 +91,14 @@ def test_a_batch_that_is_not_what_it_says(lines: tuple[bytes, ...], problem: str
     assert split_batch(frame(*lines)).problem == problem
 
 
+def test_small_letters_behind_fs_are_looked_at_up_to_the_next() -> None:
+    """Members are bytes of the frame, in order, also where only what follows another FS would make it a header."""
+    raw = b"MSH|^~\\&|A\r\x1cmsh|||A\x1cMSH|^~\\&|ALR||||\r"
+    found = split_batch(raw)
+    assert found.messages == (b"MSH|^~\\&|A\r\x1cmsh|||A", b"MSH|^~\\&|ALR||||\r")
+    assert found.problem
+
+
 @pytest.mark.parametrize("trailer", [b"BTS", b"FTS"])
 @pytest.mark.parametrize("end", [b"", *ENDS])
 @pytest.mark.parametrize("head", [b"BHS", b"BHS|^~\\&|A"])
