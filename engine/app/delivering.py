@@ -61,9 +61,8 @@ class Delivering:
                 [row for row in opened.approvals if row.destination == name],
             )
             numbers = {*range(plan.lanes), *([STAT] if plan.stat_lane else []), *self.parkings[name].lanes}
-            numbers |= {
-                lane.lane for lane in opened.lanes if lane.destination == name
-            }  # or a hold would not reach them
+            # also of earlier layouts, or a hold would not reach them
+            numbers |= {lane.lane for lane in opened.lanes if lane.destination == name}
             for number in sorted(numbers):
                 self._make(name, number)
         self._look_at_ages()

@@ -94,8 +94,10 @@ class JournalThread:
             self._timed(journal, batch)
         while self._apart and (last or not self._late):
             self._alone.clear()
-            self._timed(journal, self._next_apart())
-            self._alone.set()
+            try:
+                self._timed(journal, self._next_apart())
+            finally:
+                self._alone.set()
             if not last:
                 break
         return not last

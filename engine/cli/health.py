@@ -76,9 +76,9 @@ def gather(site: Path) -> Health:
     listeners = {name: f"{listener.host}:{listener.port}" for name, listener in sorted(config.listeners.items())}
     with open_readers(site) as readers:
         found = look(readers, names, listeners, (running, processes), time.time_ns() // 1000)
-    served = processes.get("processes", {}).get("network", {}).get("lanes")
-    new = _unserved(found, served) if served is not None else {}
-    return found._replace(removed=_removed(found, config.destinations), new=new)
+    served = {lane["destination"] for lane in processes.get("processes", {}).get("network", {}).get("lanes", ())}
+    new = _waiting_beyond(found, served) if served else {}  # a network process that starts has none yet
+    return found._replace(removed=_waiting_beyond(found, config.destinations), new=new)
 
 
 def ask_processes(site: Path) -> tuple[bool, Mapping[str, Any]]:
@@ -127,18 +127,9 @@ def look(
     )
 
 
-def _removed(health: Health, destinations: Collection[str]) -> dict[str, int]:
-    """What waits for destinations that are not in config.yaml any more, parked messages included."""
+def _waiting_beyond(health: Health, known: Collection[str]) -> dict[str, int]:
+    """What waits for destinations that are none of these, parked messages included."""
     waiting = Counter(dict(health.parked))
-    for one in health.lanes:
-        waiting[one.lane.destination] += one.waiting
-    return {name: count for name, count in sorted(waiting.items()) if count and name not in destinations}
-
-
-def _unserved(health: Health, served: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """What waits for destinations that the network process has no lane of: it runs with an older config.yaml."""
-    known = {lane["destination"] for lane in served}
-    waiting: Counter[str] = Counter()
     for one in health.lanes:
         waiting[one.lane.destination] += one.waiting
     return {name: count for name, count in sorted(waiting.items()) if count and name not in known}

@@ -20,9 +20,8 @@ _MARK = rb"[!-/:-@\[-`{-~]"  # what can be a delimiter
 _MARKS = rb"(?:[ \t]|\xef\xbb\xbf)*+"  # what may stand before a header
 _SMALL = rb"(?i:msh)(" + _MARK + rb")(?>[^\r\n\x1c]*?\%d){5}"  # a header in small letters, and not a word of a text
 _AGAIN = re.compile(rb"[\r\n\x1c]" + _MARKS + b"(?:MSH" + _MARK + b"|" + _SMALL % 1 + b")")  # a second header
-_BEHIND_FS = re.compile(
-    rb"\x1c(?=" + _MARKS + b"(?:MSH" + _MARK + b"|" + _SMALL % 1 + b"))"
-)  # ... where CR and VT were lost
+# ... where CR and VT were lost
+_BEHIND_FS = re.compile(rb"\x1c(?=" + _MARKS + b"(?:MSH" + _MARK + b"|" + _SMALL % 1 + b"))")
 _BEGINS = re.compile(_MARKS + b"(?:((?:MSH|FHS|BHS)" + _MARK + b")|" + _SMALL % 2 + b")")
 _FIRST = frozenset(b" \t\xefmM")  # bytes with which such a line begins, where it is not FHS or BHS
 

@@ -17,7 +17,7 @@ from engine.channel.outcome import Status
 from engine.channel.ports import Attempt, Commit, Cursor, Decision, Lane, LaneState
 from engine.channel.site import Site
 from engine.cli.console import ago, columns, moment, printable
-from engine.cli.health import LATELY, LONG_RETRY, SECOND, Health, _removed, _unserved, look, needs
+from engine.cli.health import LATELY, LONG_RETRY, SECOND, Health, _waiting_beyond, look, needs
 from engine.cli.logs import Level, Wanted, pretty, shown_line
 from engine.cli.site import Readers
 from engine.cli.status import lines
@@ -333,9 +333,9 @@ def test_messages_for_a_destination_that_is_gone_need_somebody(readers: Readers,
     """Taken out of config.yaml with messages waiting: named until it is put back."""
     another_order("ACC2")
     found = health(readers)
-    removed = dict(_removed(found, ("other",)))
+    removed = dict(_waiting_beyond(found, ("other",)))
     assert removed == {"pacs": 1}
-    assert _removed(found, ("pacs",)) == {}
+    assert _waiting_beyond(found, ("pacs",)) == {}
     (need,) = needs(found._replace(removed=removed))
     assert (
         need == "destination pacs is not in config.yaml any more, and 1 messages wait for it; put it back to send them"
@@ -348,8 +348,8 @@ def test_messages_for_a_destination_that_the_running_engine_does_not_know_need_s
     """The worker was started again by itself and reads a newer config.yaml than the process that sends."""
     another_order("ACC2")
     found = health(readers)
-    assert _unserved(found, [{"destination": "pacs", "lane": 0}]) == {}
-    new = _unserved(found, [{"destination": "other", "lane": 0}])
+    assert _waiting_beyond(found, {"pacs"}) == {}
+    new = _waiting_beyond(found, {"other"})
     assert new == {"pacs": 1}
     assert needs(found._replace(new=new)) == [
         "destination pacs is newer than the running engine, and 1 messages wait for it; start the engine again to send them"

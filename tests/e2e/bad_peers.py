@@ -164,41 +164,36 @@ def tiny(port: int, count: int) -> Iterator[int]:
         yield acked
 
 
-def never_ends(port: int, count: int) -> Iterator[int]:
+def pushing(make: Callable[[int], bytes]) -> Callable[[int, int], Iterator[int]]:
+    """Bytes without end, whose answers are never taken; `make` is given how often each connection has sent."""
+
+    def kind(port: int, count: int) -> Iterator[int]:
+        peers = [Peer(port) for _ in range(count)]
+        for peer in peers:
+            peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            peer.socket.settimeout(0.05)
+        yield 0
+        for number in range(10**9):
+            for peer in peers:
+                try:
+                    peer.socket.send(make(number))
+                except TimeoutError:
+                    pass
+                except OSError:
+                    peer.again()
+                    peer.socket.settimeout(0.05)
+            yield 0
+
+    return kind
+
+
+def hundred(number: int) -> bytes:
+    return b"".join(framed(message(number * 100 + n)) for n in range(100))
+
+
+def beginnings(_number: int) -> bytes:
     """The beginnings of messages, each cut off by the next."""
-    peers = [Peer(port) for _ in range(count)]
-    for peer in peers:
-        peer.socket.settimeout(0.05)
-    yield 0
-    while True:
-        for peer in peers:
-            try:
-                peer.socket.send(b"\x0bMSH" * 65_536)
-            except TimeoutError:
-                pass
-            except OSError:
-                peer.again()
-                peer.socket.settimeout(0.05)
-        yield 0
-
-
-def never_reads(port: int, count: int) -> Iterator[int]:
-    """Messages without end, whose answers are never taken."""
-    peers = [Peer(port) for _ in range(count)]
-    for peer in peers:
-        peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        peer.socket.settimeout(0.05)
-    yield 0
-    for number in range(10**9):
-        for peer in peers:
-            try:
-                peer.socket.send(b"".join(framed(message(number * 100 + n)) for n in range(100)))
-            except TimeoutError:
-                pass
-            except OSError:
-                peer.again()
-                peer.socket.settimeout(0.05)
-        yield 0
+    return b"\x0bMSH" * 65_536
 
 
 def storm(port: int, count: int) -> Iterator[int]:
@@ -224,8 +219,8 @@ KINDS: dict[str, Callable[[int, int], Iterator[int]]] = {
     "batches": back_to_back(million_in_a_batch),
     "full_batches": full_batches,
     "tiny": tiny,
-    "never_reads": never_reads,
-    "never_ends": never_ends,
+    "never_reads": pushing(hundred),
+    "never_ends": pushing(beginnings),
     "storm": storm,
 }
 
